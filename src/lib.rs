@@ -1,0 +1,1 @@
+//! AWS-style IAM for Kubernetes.

@@ -1,1 +1,35 @@
-//! AWS-style IAM for Kubernetes.
+//! AWS-style IAM for Kubernetes: users, groups, roles and policies are objects, and every request to a cluster is
+//! decided from them.
+//!
+//! # How data flows
+//!
+//! ```text
+//! folder of manifests ─→ manifest ─→ source::folder ─→ world ─→ snapshot ─→ store::Publisher
+//!                                                                                │ one pointer, swapped whole
+//! kube-apiserver ─→ server ─→ mapping ─→ decide(snapshot, request) ←─────── store::Reader
+//!                     ↑                       │
+//!                  answer ←── mapping ←── Decision ─→ telemetry
+//! command (can-i, simulate, explain, review) ─→ mapping ─→ decide
+//! api ─→ CustomResourceDefinitions
+//! ```
+//!
+//! Each arrow is one conversion in one place, from raw to checked to compiled, never back. Time enters as an argument.
+//!
+//! # The rooms
+//!
+//! The ground storey is pure: no network, no runtime, no clock. It builds with `--no-default-features`.
+//!
+//! - [`name`]: ARNs, revisions and other names, parsed once.
+//! - [`policy`]: the policy language, read strictly into one syntax tree.
+//! - [`world`]: the validated set of all objects, with an outcome for each.
+//! - [`snapshot`]: the world compiled for decisions.
+//! - [`decide`]: a request and a snapshot in, a decision with its reasons out.
+//! - [`mapping`]: what Kubernetes asks as a request, and a decision as what Kubernetes is told.
+//!
+//! The first storey, feature `kubernetes`: `api` (the schemas of the four kinds), `manifest` (YAML and JSON files),
+//! `source` (where objects come from), `store` (what is in force), `telemetry` (metrics).
+//!
+//! The second storey, feature `server`: `server` (HTTPS for API servers), `command` (the command line), `config` (its
+//! flags).
+
+pub mod name;

@@ -1,0 +1,4 @@
+//! Tests of the whole evaluator.
+
+mod corpus;
+mod decisions;

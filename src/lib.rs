@@ -33,3 +33,4 @@
 //! flags).
 
 pub mod name;
+pub mod policy;

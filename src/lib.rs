@@ -34,3 +34,4 @@
 
 pub mod name;
 pub mod policy;
+pub mod world;

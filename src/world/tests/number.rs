@@ -1,0 +1,130 @@
+//! How much there may be.
+
+use super::*;
+
+fn numbered(prefix: &str, number: usize) -> Vec<String> {
+    (0..number).map(|index| format!("{prefix}{index:04}")).collect()
+}
+
+fn exceeded(kind: Kind, spec: Json) -> Vec<String> {
+    let world = world([object(kind, "a/x", spec)]);
+    findings(&world).into_iter().filter(|finding| !finding.contains("ReferenceNotFound")).collect()
+}
+
+#[test]
+fn an_object_may_hold_so_much() {
+    let tags = |number: usize| -> Json {
+        numbered("t", number).into_iter().map(|tag| (tag, json!("x"))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let keys =
+        |number: usize| -> Json { numbered("k", number).into_iter().map(|name| json!({"name": name})).collect() };
+    let devices = |number: usize| -> Json {
+        numbered("d", number).into_iter().map(|name| json!({"name": name, "type": "totp"})).collect()
+    };
+    let names = |number: usize| json!(numbered("p", number));
+    for (kind, key, most, value) in [
+        (Kind::User, "groups", quota::GROUPS_PER_USER, &names as &dyn Fn(usize) -> Json),
+        (Kind::User, "policies", quota::POLICIES_PER_USER, &names),
+        (Kind::Group, "policies", quota::POLICIES_PER_GROUP, &names),
+        (Kind::Role, "policies", quota::POLICIES_PER_ROLE, &names),
+        (Kind::User, "tags", quota::TAGS, &tags),
+        (Kind::Role, "tags", quota::TAGS, &tags),
+        (Kind::User, "accessKeys", quota::ACCESS_KEYS, &keys),
+        (Kind::User, "mfaDevices", quota::MFA_DEVICES, &devices),
+    ] {
+        for (number, is_right) in [(most, true), (most + 1, false)] {
+            let mut spec = if kind == Kind::Role { json!({"trustPolicy": trust()}) } else { json!({}) };
+            spec[key] = value(number);
+            let expected =
+                if is_right { vec![] } else { vec![format!("{} a/x: QuotaExceeded spec.{key}", kind.as_str())] };
+            assert_eq!(exceeded(kind, spec), expected, "{kind:?} {key} {number}");
+        }
+    }
+}
+
+#[test]
+fn twins_in_a_list_count_once() {
+    assert_eq!(exceeded(Kind::User, json!({"groups": vec!["g"; 50], "policies": vec!["p"; 50]})), [""; 0]);
+}
+
+#[test]
+fn policies_have_a_size() {
+    let body = |characters: usize| {
+        let statement = json!({"sid": "D", "effect": "Deny", "actions": [], "resources": ["*"]});
+        let mut body = json!([statement]);
+        let action = "k8s:get";
+        let mut left = characters - body.to_string().len();
+        let mut actions = vec![];
+        while left > 0 {
+            // Each takes its text, two quotes, and a comma but for the last.
+            let comma = usize::from(!actions.is_empty());
+            let take = left.min(1_003);
+            let take = if left - take > 0 && left - take < 20 { take - 20 } else { take };
+            actions.push(format!("{action}{}", "x".repeat(take - action.len() - 2 - comma)));
+            left -= take;
+        }
+        body[0]["actions"] = json!(actions);
+        assert_eq!(body.to_string().len(), characters);
+        body
+    };
+    for (characters, expected) in
+        [(quota::POLICY_CHARACTERS, vec![]), (quota::POLICY_CHARACTERS + 1, vec!["IamPolicy a/x: QuotaExceeded spec"])]
+    {
+        assert_eq!(exceeded(Kind::Policy, json!({"statements": body(characters)})), expected);
+    }
+    let inline = |first: usize, second: usize| json!({"inlinePolicies": [{"name": "a", "statements": body(first)}, {"name": "b", "statements": body(second)}]});
+    assert_eq!(exceeded(Kind::Group, inline(10_240, 10_240)), [""; 0]);
+    assert_eq!(exceeded(Kind::Group, inline(10_240, 10_241)), ["IamGroup a/x: QuotaExceeded spec.inlinePolicies"]);
+}
+
+#[test]
+fn what_is_too_large_restricts() {
+    let mut spec = json!({"policies": numbered("p", quota::POLICIES_PER_USER + 1)});
+    let objects = |spec: &Json| vec![user("a/u", spec.clone()), policy("a/p0020", json!({"statements": both()}))];
+    let large = world(objects(&spec));
+    assert_eq!(large.users[0].policies, [Attachment { policy: PolicyIndex(0), grants: false }]);
+    spec["policies"] = json!(["p0020"]);
+    assert_eq!(world(objects(&spec)).users[0].policies, [Attachment { policy: PolicyIndex(0), grants: true }]);
+}
+
+#[test]
+fn an_account_may_hold_so_many() {
+    let names = numbered("g", quota::GROUPS + 2);
+    let mut objects: Vec<Object> = names.iter().map(|name| group(&format!("a/{name}"), json!({}))).collect();
+    objects.push(group("b/g", json!({})));
+    objects.reverse();
+    let crowded = world(objects.clone());
+    let restricted: Vec<&str> = crowded
+        .groups
+        .iter()
+        .filter(|group| group.standing == Standing::Restricts)
+        .map(|group| group.key.name.as_str())
+        .collect();
+    assert_eq!(restricted, ["g0500", "g0501"]);
+    assert_eq!(crowded.groups.len(), quota::GROUPS + 3);
+    assert_eq!(
+        findings(&crowded),
+        ["IamGroup a/g0500: QuotaExceeded metadata.name", "IamGroup a/g0501: QuotaExceeded metadata.name"]
+    );
+    let outcome = &crowded.outcomes[&crowded.groups[500].key];
+    assert_eq!(
+        outcome.findings[0].message,
+        "account `a` may hold 500 of kind IamGroup; in the order of names this one comes after them"
+    );
+}
+
+#[test]
+fn twins_and_what_is_not_in_order_take_one_place_each() {
+    let mut objects: Vec<Object> =
+        numbered("g", quota::GROUPS).iter().map(|name| group(&format!("a/{name}"), json!({}))).collect();
+    objects.push(group("a/g0000", json!({})));
+    objects.push(deleting(group("a/g0000", json!({}))));
+    let full = world(objects);
+    assert!(findings(&full).iter().all(|finding| finding.contains("DeclaredTwice")));
+}
+
+#[test]
+fn numbers_per_kind() {
+    let numbers = Kind::ALL.map(quota::per_account);
+    assert_eq!(numbers, [5_000, 500, 5_000, 5_000]);
+}

@@ -32,6 +32,8 @@
 //! The second storey, feature `server`: `server` (HTTPS for API servers), `command` (the command line), `config` (its
 //! flags).
 
+pub mod decide;
 pub mod name;
 pub mod policy;
+pub mod snapshot;
 pub mod world;

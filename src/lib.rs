@@ -33,6 +33,7 @@
 //! flags).
 
 pub mod decide;
+pub mod mapping;
 pub mod name;
 pub mod policy;
 pub mod snapshot;

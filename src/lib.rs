@@ -32,7 +32,11 @@
 //! The second storey, feature `server`: `server` (HTTPS for API servers), `command` (the command line), `config` (its
 //! flags).
 
+#[cfg(feature = "kubernetes")]
+pub mod api;
 pub mod decide;
+#[cfg(feature = "kubernetes")]
+pub mod manifest;
 pub mod mapping;
 pub mod name;
 pub mod policy;

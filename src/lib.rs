@@ -41,4 +41,10 @@ pub mod mapping;
 pub mod name;
 pub mod policy;
 pub mod snapshot;
+#[cfg(feature = "kubernetes")]
+pub mod source;
+#[cfg(feature = "kubernetes")]
+pub mod store;
+#[cfg(feature = "kubernetes")]
+pub mod telemetry;
 pub mod world;

@@ -1,0 +1,325 @@
+//! Every metric by its name, cheap to record.
+
+use std::fmt::{self, Write};
+use std::sync::{Mutex, OnceLock, PoisonError, atomic::AtomicU64};
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use super::label::{
+    Decision, DecisionLabels, DigestLabel, FailClosed, FailClosedLabel, Kind, KindLabel, Layer, Mode, Surface,
+    SurfaceLabel,
+};
+
+/// The `Content-Type` of [`Metrics::expose`].
+pub const OPENMETRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metrics of the process, prefix `kube_iam_`.
+///
+/// Guarantees: recording a decision takes no lock (the series are looked up once and kept). A histogram has the short
+/// lock that prometheus-client gives it.
+///
+/// A series of `kube_iam_decisions_total` appears with its first decision; all others stand at 0 from the start.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    decisions: Family<DecisionLabels, Counter>,
+    /// One slot for each combination of labels, in the order of [`decision_slot`].
+    decision_counters: Vec<OnceLock<Counter>>,
+    decision_durations: Vec<Histogram>,
+    snapshot_revision: Gauge<u64, AtomicU64>,
+    snapshot_objects: Family<KindLabel, Gauge<u64, AtomicU64>>,
+    undecodable_objects: Family<KindLabel, Gauge<u64, AtomicU64>>,
+    snapshot_build: Histogram,
+    store_digest: Family<DigestLabel, Gauge<u64, AtomicU64>>,
+    digest: Mutex<Option<DigestLabel>>,
+    source_errors: Family<KindLabel, Counter>,
+    fail_closed: Family<FailClosedLabel, Counter>,
+    budget_exhausted: Counter,
+    unmapped_identity: Counter,
+    impersonation_unparsed: Counter,
+    root_activity: Counter,
+    certificate_expiry: Gauge<i64>,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// A registry with every metric in it.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("kube_iam");
+        let r = &mut registry;
+
+        let decisions = Family::default();
+        r.register("decisions", "Decisions by door, mode, outcome and deciding layer", decisions.clone());
+        let durations: Family<SurfaceLabel, Histogram> = Family::new_with_constructor(decision_histogram as fn() -> _);
+        r.register("decision_duration_seconds", "Time from request read to answer made, in seconds", durations.clone());
+        let snapshot_revision = Gauge::default();
+        r.register(
+            "snapshot_revision",
+            "Number of the snapshot in force; 0 before the first",
+            snapshot_revision.clone(),
+        );
+        let snapshot_objects = Family::default();
+        r.register("snapshot_objects", "Objects in the snapshot in force, by kind", snapshot_objects.clone());
+        let undecodable_objects = Family::default();
+        r.register("undecodable_objects", "Objects that could not be read, by kind", undecodable_objects.clone());
+        let snapshot_build = build_histogram();
+        r.register(
+            "snapshot_build_seconds",
+            "Time to build and publish a snapshot, in seconds",
+            snapshot_build.clone(),
+        );
+        let store_digest = Family::default();
+        r.register("store_digest_info", "Fingerprint of the objects in force, as a label", store_digest.clone());
+        let source_errors = Family::default();
+        r.register("source_errors", "Failures to read objects, by kind", source_errors.clone());
+        let fail_closed = Family::default();
+        r.register("fail_closed", "Requests refused without a decision, by reason", fail_closed.clone());
+        let budget_exhausted = Counter::default();
+        r.register("budget_exhausted", "Evaluations that spent their budget and refused", budget_exhausted.clone());
+        let unmapped_identity = Counter::default();
+        r.register("unmapped_identity", "Requests of identities that no principal claims", unmapped_identity.clone());
+        let impersonation_unparsed = Counter::default();
+        let help = "Impersonations whose target could not be read";
+        r.register("impersonation_unparsed", help, impersonation_unparsed.clone());
+        let root_activity = Counter::default();
+        r.register("root_activity", "Requests made by the root of an account", root_activity.clone());
+        let certificate_expiry = Gauge::default();
+        let help = "Seconds until the serving certificate expires; negative once it has";
+        r.register("certificate_expiry_seconds", help, certificate_expiry.clone());
+
+        for kind in Kind::ALL {
+            let _ = snapshot_objects.get_or_create(&KindLabel { kind: *kind });
+            let _ = undecodable_objects.get_or_create(&KindLabel { kind: *kind });
+            let _ = source_errors.get_or_create(&KindLabel { kind: *kind });
+        }
+        for reason in FailClosed::ALL {
+            let _ = fail_closed.get_or_create(&FailClosedLabel { reason: *reason });
+        }
+        let decision_durations =
+            Surface::ALL.iter().map(|surface| durations.get_or_create_owned(&SurfaceLabel { surface: *surface }));
+        Self {
+            decision_counters: (0..decision_slots()).map(|_| OnceLock::new()).collect(),
+            decision_durations: decision_durations.collect(),
+            registry,
+            decisions,
+            snapshot_revision,
+            snapshot_objects,
+            undecodable_objects,
+            snapshot_build,
+            store_digest,
+            digest: Mutex::new(None),
+            source_errors,
+            fail_closed,
+            budget_exhausted,
+            unmapped_identity,
+            impersonation_unparsed,
+            root_activity,
+            certificate_expiry,
+        }
+    }
+
+    /// Counts a decision and its duration.
+    pub fn decision(&self, labels: DecisionLabels, duration: Duration) {
+        if let Some(slot) = self.decision_counters.get(decision_slot(labels)) {
+            slot.get_or_init(|| self.decisions.get_or_create_owned(&labels)).inc();
+        }
+        if let Some(histogram) = self.decision_durations.get(labels.surface as usize) {
+            histogram.observe(duration.as_secs_f64());
+        }
+    }
+
+    /// A snapshot was published: its number, its fingerprint and how long it took to build.
+    pub fn published(&self, revision: u64, digest: impl fmt::Display, build: Duration) {
+        self.snapshot_revision.set(revision);
+        self.snapshot_build.observe(build.as_secs_f64());
+        let label = DigestLabel { digest: digest.to_string() };
+        let mut last = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        self.store_digest.get_or_create(&label).set(1);
+        if let Some(old) = last.replace(label.clone()).filter(|old| *old != label) {
+            self.store_digest.remove(&old);
+        }
+    }
+
+    /// How many objects of a kind are in force.
+    pub fn objects(&self, kind: Kind, count: u64) {
+        self.snapshot_objects.get_or_create(&KindLabel { kind }).set(count);
+    }
+
+    /// How many objects of a kind cannot be read.
+    pub fn undecodable(&self, kind: Kind, count: u64) {
+        self.undecodable_objects.get_or_create(&KindLabel { kind }).set(count);
+    }
+
+    /// Reading objects of a kind failed once more.
+    pub fn source_error(&self, kind: Kind) {
+        self.source_errors.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// A request was refused without a decision.
+    pub fn fail_closed(&self, reason: FailClosed) {
+        self.fail_closed.get_or_create(&FailClosedLabel { reason }).inc();
+    }
+
+    /// An evaluation spent its budget.
+    pub fn budget_exhausted(&self) {
+        self.budget_exhausted.inc();
+    }
+
+    /// No principal claims the identity of a request.
+    pub fn unmapped_identity(&self) {
+        self.unmapped_identity.inc();
+    }
+
+    /// The target of an impersonation could not be read.
+    pub fn impersonation_unparsed(&self) {
+        self.impersonation_unparsed.inc();
+    }
+
+    /// The root of an account asked.
+    pub fn root_activity(&self) {
+        self.root_activity.inc();
+    }
+
+    /// Seconds until the serving certificate expires; negative once it has.
+    pub fn certificate_expiry(&self, seconds: i64) {
+        self.certificate_expiry.set(seconds);
+    }
+
+    /// All metrics as OpenMetrics text; see [`OPENMETRICS_CONTENT_TYPE`].
+    pub fn expose(&self) -> String {
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            // Writing into a String does not fail, but half an exposition must not look whole.
+            text.clear();
+            let _ = text.write_str("# EOF\n");
+        }
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn decision_histogram() -> Histogram {
+    // 10 µs, 20 µs, … 5.2 s
+    Histogram::new(exponential_buckets(0.000_01, 2.0, 20))
+}
+
+fn build_histogram() -> Histogram {
+    // 1 ms, 2 ms, … 16 s
+    Histogram::new(exponential_buckets(0.001, 2.0, 15))
+}
+
+const fn decision_slots() -> usize {
+    Surface::ALL.len() * Mode::ALL.len() * Decision::ALL.len() * Layer::ALL.len()
+}
+
+/// Where the counter of a combination stands: each enum's discriminants are 0, 1, 2, …
+const fn decision_slot(labels: DecisionLabels) -> usize {
+    let slot = labels.surface as usize;
+    let slot = slot * Mode::ALL.len() + labels.mode as usize;
+    let slot = slot * Decision::ALL.len() + labels.decision as usize;
+    slot * Layer::ALL.len() + labels.layer as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn all_combinations() -> Vec<DecisionLabels> {
+        let mut all = Vec::new();
+        for surface in Surface::ALL.iter().copied() {
+            for mode in Mode::ALL.iter().copied() {
+                for decision in Decision::ALL.iter().copied() {
+                    all.extend(Layer::ALL.iter().map(|layer| DecisionLabels {
+                        surface,
+                        mode,
+                        decision,
+                        layer: *layer,
+                    }));
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_combination_of_labels_has_its_own_counter() {
+        let slots: BTreeSet<usize> = all_combinations().into_iter().map(decision_slot).collect();
+        assert_eq!(slots, (0..decision_slots()).collect());
+    }
+
+    #[test]
+    fn a_decision_is_counted_under_its_labels() {
+        let metrics = Metrics::new();
+        let labels = DecisionLabels {
+            surface: Surface::Authorize,
+            mode: Mode::Coexist,
+            decision: Decision::ExplicitDeny,
+            layer: Layer::Scp,
+        };
+        metrics.decision(labels, Duration::from_micros(15));
+        metrics.decision(labels, Duration::from_micros(15));
+        let text = metrics.expose();
+        let line =
+            r#"kube_iam_decisions_total{surface="authorize",mode="Coexist",decision="ExplicitDeny",layer="scp"} 2"#;
+        assert!(text.contains(line), "{text}");
+        assert!(
+            text.contains(r#"kube_iam_decision_duration_seconds_bucket{le="0.00001",surface="authorize"} 0"#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"kube_iam_decision_duration_seconds_bucket{le="0.00002",surface="authorize"} 2"#),
+            "{text}"
+        );
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn one_digest_is_in_force_at_a_time() {
+        let metrics = Metrics::new();
+        for digest in ["aa", "bb", "bb"] {
+            metrics.published(1, digest, Duration::ZERO);
+        }
+        let text = metrics.expose();
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("kube_iam_store_digest_info{")).collect();
+        assert_eq!(lines, [r#"kube_iam_store_digest_info{digest="bb"} 1"#]);
+    }
+
+    #[test]
+    fn the_names_are_the_published_ones() {
+        let metrics = Metrics::new();
+        metrics.published(7, "aa", Duration::from_millis(3));
+        metrics.fail_closed(FailClosed::Panic);
+        metrics.certificate_expiry(-5);
+        let text = metrics.expose();
+        for line in [
+            "kube_iam_snapshot_revision 7",
+            r#"kube_iam_snapshot_objects{kind="IamUser"} 0"#,
+            r#"kube_iam_undecodable_objects{kind="IamPolicy"} 0"#,
+            "kube_iam_snapshot_build_seconds_count 1",
+            r#"kube_iam_source_errors_total{kind="Manifest"} 0"#,
+            r#"kube_iam_fail_closed_total{reason="panic"} 1"#,
+            r#"kube_iam_fail_closed_total{reason="not_ready"} 0"#,
+            "kube_iam_budget_exhausted_total 0",
+            "kube_iam_unmapped_identity_total 0",
+            "kube_iam_impersonation_unparsed_total 0",
+            "kube_iam_root_activity_total 0",
+            "kube_iam_certificate_expiry_seconds -5",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no `{line}` in\n{text}");
+        }
+    }
+}

@@ -34,12 +34,16 @@
 
 #[cfg(feature = "kubernetes")]
 pub mod api;
+#[cfg(feature = "server")]
+pub mod config;
 pub mod decide;
 #[cfg(feature = "kubernetes")]
 pub mod manifest;
 pub mod mapping;
 pub mod name;
 pub mod policy;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod snapshot;
 #[cfg(feature = "kubernetes")]
 pub mod source;

@@ -1,0 +1,339 @@
+//! The state folder of `serve`: our own certificates, and the files that put us in front of a kube-apiserver
+//! (`interface.md` §3).
+//!
+//! ```text
+//! tls/ca.crt tls/ca.key           our authority, kept for ten years
+//! tls/tls.crt tls/tls.key         the serving certificate, a day old at most
+//! tls/client.crt tls/client.key   what kube-apiservers present, for a year
+//! authorizer.kubeconfig           for connectionInfo.kubeConfigFile
+//! admission.kubeconfig            for admission-config.yaml
+//! admission-config.yaml           for --admission-control-config-file
+//! authorization-config.yaml       for --authorization-config; written last
+//! ```
+//!
+//! Guarantees: every file has mode 0600 and is whole at any moment, whoever else writes (a lock, and renames). A file
+//! whose content would stay the same is not touched. What has been damaged is an error that names the file.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+
+use super::api_server_files::{
+    ClientIdentity, admission_configuration, admission_kubeconfig, authorization_configuration, authorizer_kubeconfig,
+    reachable,
+};
+use super::authority::{Authority, AuthorityError, Pair, ServingNames};
+use super::private_file;
+use super::tls::{CertificateError, ClientAuth, ClientSource, ServingSource, Tls};
+use crate::name::Mode;
+
+/// The file for `connectionInfo.kubeConfigFile`, in the folder.
+pub const AUTHORIZER_KUBECONFIG: &str = "authorizer.kubeconfig";
+/// The certificate of our own authority, in the folder.
+pub const AUTHORITY_CERTIFICATE: &str = "tls/ca.crt";
+
+/// The name of our Service in a cluster: always a name of the serving certificate.
+const SERVICE_HOST: &str = "kube-iam.kube-iam-system.svc";
+/// An authority with less left than this is replaced.
+const AUTHORITY_REMAINDER: i64 = 30 * 86_400;
+
+/// What the folder is filled for.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder.
+    pub root: PathBuf,
+    /// Where the webhooks listen, with the port that was taken.
+    pub address: SocketAddr,
+    /// More host names for the serving certificate.
+    pub hosts: Vec<String>,
+    /// The mode.
+    pub mode: Mode,
+    /// Serving certificate and key that somebody else provides.
+    pub serving: Option<(PathBuf, PathBuf)>,
+    /// Client authorities that somebody else provides.
+    pub client_ca: Option<PathBuf>,
+    /// Whether every connection must show a client certificate.
+    pub client_auth: ClientAuth,
+}
+
+/// Issues serving certificates and leaves them in the folder.
+pub struct SelfIssued {
+    authority: Authority,
+    names: ServingNames,
+    folder: PathBuf,
+}
+
+/// Why the folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateFolderError {
+    /// The folder cannot be made, or locked.
+    #[error("cannot use the state folder `{}`", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// A file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// Our authority's certificate is there and its key is not.
+    #[error("`{}` is missing: restore it, or remove the folder `tls` beside it to start a new authority", path.display())]
+    NoAuthorityKey {
+        /// The missing file.
+        path: PathBuf,
+    },
+    /// A certificate and key of ours cannot be used.
+    #[error("`{}` and the key beside it cannot be used: restore them, or remove both to have new ones made", path.display())]
+    Damaged {
+        /// The certificate.
+        path: PathBuf,
+        /// What is wrong.
+        source: AuthorityError,
+    },
+    /// A certificate cannot be issued.
+    #[error("cannot make certificates for `{}`", path.display())]
+    Issue {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        source: AuthorityError,
+    },
+    /// The certificates cannot be used.
+    #[error("cannot use the certificates for HTTPS")]
+    Tls(#[source] CertificateError),
+}
+
+/// Fills the folder and returns the certificates to serve with.
+///
+/// Flow: our authority is read, or made when there is none; it issues a new serving certificate, and a new client
+/// certificate when less than a third of the old one's time is left; the certificates are tried; then the files for the
+/// API server are written, `authorization-config.yaml` last.
+///
+/// # Errors
+/// When a file cannot be read or written, when one has been damaged, or when certificates that somebody else provides
+/// cannot be used. `authorization-config.yaml` has not been touched then.
+pub fn prepare(settings: &Settings, now: i64) -> Result<Tls, StateFolderError> {
+    let folder_error = |source| StateFolderError::Folder { path: settings.root.clone(), source };
+    let root = std::path::absolute(&settings.root).map_err(folder_error)?;
+    let tls_folder = root.join("tls");
+    private_file::create_folder(&tls_folder).map_err(folder_error)?;
+    let lock = private_file::lock(&root).map_err(folder_error)?;
+    private_file::remove_leftovers(&root);
+    private_file::remove_leftovers(&tls_folder);
+
+    let filled = Folder { root: &root, tls: &tls_folder, settings, now }.fill();
+    // Explicit, for the lock must outlive the last write.
+    drop::<File>(lock);
+    filled
+}
+
+/// One filling of the folder, under its lock.
+struct Folder<'a> {
+    root: &'a Path,
+    tls: &'a Path,
+    settings: &'a Settings,
+    now: i64,
+}
+
+// === impl Folder ===
+
+impl Folder<'_> {
+    fn fill(&self) -> Result<Tls, StateFolderError> {
+        let names = self.names();
+        let hosts = admission_hosts(&names, self.settings.address);
+        let own_clients = self.settings.client_ca.is_none();
+        let authority = match self.settings.serving {
+            Some(_) if !own_clients => None,
+            _ => Some(self.authority()?),
+        };
+        let client_pair = match &authority {
+            Some(authority) if own_clients => Some(self.client_pair(authority)?),
+            _ => None,
+        };
+        let clients = match (&self.settings.client_ca, &authority) {
+            (Some(path), _) => ClientSource::File(absolute(path)),
+            (None, Some(authority)) => ClientSource::SelfIssued(authority.certificate().clone()),
+            (None, None) => return Err(StateFolderError::NoAuthorityKey { path: self.tls.join("ca.key") }),
+        };
+        let (serving, trusted) = match (&self.settings.serving, authority) {
+            (Some((certificate, key)), _) => {
+                let (certificate, key) = (absolute(certificate), absolute(key));
+                let trusted = trusted_for(&certificate)?;
+                (ServingSource::Files { certificate, key }, trusted)
+            }
+            (None, Some(authority)) => {
+                let trusted = authority.certificate_pem().to_owned();
+                let issuing = SelfIssued { authority, names, folder: self.tls.to_owned() };
+                (ServingSource::SelfIssued(Arc::new(issuing)), trusted)
+            }
+            (None, None) => return Err(StateFolderError::NoAuthorityKey { path: self.tls.join("ca.key") }),
+        };
+        let tls = Tls::start(serving, clients, self.settings.client_auth, self.now).map_err(StateFolderError::Tls)?;
+        self.write_api_server_files(&trusted, client_pair.as_ref(), &hosts)?;
+        Ok(tls)
+    }
+
+    fn names(&self) -> ServingNames {
+        let mut hosts = vec!["localhost".to_owned(), SERVICE_HOST.to_owned()];
+        hosts.extend(self.settings.hosts.iter().cloned());
+        let mut addresses = vec![std::net::Ipv4Addr::LOCALHOST.into(), std::net::Ipv6Addr::LOCALHOST.into()];
+        let listen = reachable(self.settings.address).ip();
+        if !addresses.contains(&listen) {
+            addresses.push(listen);
+        }
+        hosts.dedup();
+        ServingNames { hosts, addresses }
+    }
+
+    fn authority(&self) -> Result<Authority, StateFolderError> {
+        let (certificate_path, key_path) = (self.root.join(AUTHORITY_CERTIFICATE), self.tls.join("ca.key"));
+        let damaged = |source| StateFolderError::Damaged { path: certificate_path.clone(), source };
+        let found = match (read(&key_path)?, read(&certificate_path)?) {
+            (Some(key), Some(certificate)) => Some(Authority::restore(&key, &certificate).map_err(damaged)?),
+            // A crash came between the two; nobody has seen the certificate.
+            (Some(key), None) => Some(Authority::from_key(&key, self.now).map_err(damaged)?),
+            (None, Some(_)) => return Err(StateFolderError::NoAuthorityKey { path: key_path }),
+            (None, None) => None,
+        };
+        let usable = |found: &Authority| found.validity().until.saturating_sub(self.now) > AUTHORITY_REMAINDER;
+        let authority = match found.filter(usable) {
+            Some(authority) => authority,
+            None => Authority::create(self.now)
+                .map_err(|source| StateFolderError::Issue { path: self.root.to_owned(), source })?,
+        };
+        write(&key_path, &authority.key_pem())?;
+        write(&certificate_path, authority.certificate_pem())?;
+        Ok(authority)
+    }
+
+    fn client_pair(&self, authority: &Authority) -> Result<Pair, StateFolderError> {
+        let (certificate_path, key_path) = (self.tls.join("client.crt"), self.tls.join("client.key"));
+        if let (Some(certificate_pem), Some(key_pem)) = (read(&certificate_path)?, read(&key_path)?) {
+            let pair = Pair { certificate_pem, key_pem };
+            let (certificate, validity) =
+                pair.check().map_err(|source| StateFolderError::Damaged { path: certificate_path.clone(), source })?;
+            let due = validity.less_than_one_part_left(3, self.now);
+            if !due && accepted(authority, &certificate, self.now) {
+                return Ok(pair);
+            }
+        }
+        let pair = authority
+            .issue_client(self.now)
+            .map_err(|source| StateFolderError::Issue { path: self.root.to_owned(), source })?;
+        write(&key_path, &pair.key_pem)?;
+        write(&certificate_path, &pair.certificate_pem)?;
+        Ok(pair)
+    }
+
+    fn write_api_server_files(
+        &self,
+        trusted: &str,
+        client_pair: Option<&Pair>,
+        hosts: &[String],
+    ) -> Result<(), StateFolderError> {
+        let (certificate, key) = (self.tls.join("client.crt"), self.tls.join("client.key"));
+        // Without a pair the client authority is somebody else's: so is the certificate, to be put into these files.
+        let identity = match client_pair {
+            Some(pair) => ClientIdentity::Embedded { certificate_pem: &pair.certificate_pem, key_pem: &pair.key_pem },
+            None => ClientIdentity::Files { certificate: &certificate, key: &key },
+        };
+        let authorizer = self.root.join(AUTHORIZER_KUBECONFIG);
+        let admission = self.root.join("admission.kubeconfig");
+        write(&authorizer, &authorizer_kubeconfig(self.settings.address, trusted, &identity))?;
+        write(&admission, &admission_kubeconfig(hosts, &identity))?;
+        write(&self.root.join("admission-config.yaml"), &admission_configuration(&admission))?;
+        let configuration = authorization_configuration(self.settings.mode, &authorizer);
+        write(&self.root.join("authorization-config.yaml"), &configuration)
+    }
+}
+
+// === impl SelfIssued ===
+
+impl SelfIssued {
+    /// A new serving certificate. It is left in the folder too; when that fails, it serves all the same.
+    ///
+    /// # Errors
+    /// When a name is no host name, or the cryptographic library fails.
+    pub(super) fn issue(&self, now: i64) -> Result<Pair, AuthorityError> {
+        let pair = self.authority.issue_serving(&self.names, now)?;
+        let written = write(&self.folder.join("tls.key"), &pair.key_pem)
+            .and_then(|()| write(&self.folder.join("tls.crt"), &pair.certificate_pem));
+        if let Err(error) = written {
+            tracing::warn!(%error, "the new serving certificate is in use, but not in the state folder");
+        }
+        Ok(pair)
+    }
+}
+
+/// The names under which admission webhooks may be registered, as kube-apiserver looks a user up.
+fn admission_hosts(names: &ServingNames, address: SocketAddr) -> Vec<String> {
+    let mut hosts = vec![reachable(address).to_string()];
+    for host in &names.hosts {
+        hosts.push(format!("{host}:{}", address.port()));
+        if host.ends_with(".svc") {
+            hosts.push(host.clone());
+        }
+    }
+    hosts.dedup();
+    hosts
+}
+
+/// Whom an API server must trust to meet a certificate that somebody else provides: `ca.crt` beside it, as in a mounted
+/// Secret, else the certificate and its chain themselves.
+fn trusted_for(certificate: &Path) -> Result<String, StateFolderError> {
+    let beside = certificate.with_file_name("ca.crt");
+    let path = if beside.is_file() { &beside } else { certificate };
+    std::fs::read_to_string(path).map_err(|source| StateFolderError::Read { path: path.to_owned(), source })
+}
+
+/// Whether our listener would take this client certificate.
+fn accepted(authority: &Authority, certificate: &CertificateDer<'_>, now: i64) -> bool {
+    let mut roots = RootCertStore::empty();
+    if roots.add(authority.certificate().clone()).is_err() {
+        return false;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let Ok(verifier) = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build() else {
+        return false;
+    };
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(now.max(0).unsigned_abs()));
+    verifier.verify_client_cert(certificate, &[], now).is_ok()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn read(path: &Path) -> Result<Option<String>, StateFolderError> {
+    private_file::read(path).map_err(|source| StateFolderError::Read { path: path.to_owned(), source })
+}
+
+/// Writes a file unless it holds this content already.
+fn write(path: &Path, content: &str) -> Result<(), StateFolderError> {
+    if private_file::read(path).is_ok_and(|found| found.as_deref() == Some(content)) {
+        return Ok(());
+    }
+    private_file::replace(path, content.as_bytes())
+        .map_err(|source| StateFolderError::Write { path: path.to_owned(), source })
+}

@@ -1,0 +1,143 @@
+//! The authorization webhook: a SubjectAccessReview in, the same review answered out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::authorize::{Authorize, Reply};
+use super::question::{self, Answered};
+use crate::decide::{Cause, Layer, Verdict};
+use crate::mapping::{self, Outcome, Refusal, Unasked};
+use crate::name::Mode;
+use crate::snapshot::Snapshot;
+use crate::store::Reader;
+use crate::telemetry::Metrics;
+use crate::telemetry::label::{self as telemetry, DecisionLabels, FailClosed, Surface};
+
+/// Answers SubjectAccessReviews from the snapshot in force.
+///
+/// Guarantees: one snapshot per review, loaded once; no answer before the first snapshot; nothing here waits or calls
+/// out.
+pub struct AuthorizationWebhook {
+    snapshots: Reader<Snapshot>,
+    mode: Mode,
+    metrics: Arc<Metrics>,
+}
+
+// === impl AuthorizationWebhook ===
+
+impl AuthorizationWebhook {
+    /// A webhook that answers in this mode.
+    pub fn new(snapshots: Reader<Snapshot>, mode: Mode, metrics: Arc<Metrics>) -> Self {
+        Self { snapshots, mode, metrics }
+    }
+
+    fn record(&self, answered: &Answered, began: Instant, api_server: &str, snapshot: &Snapshot) {
+        let (verdict, layer) = match &answered.decision {
+            Ok(decision) => (decision.verdict, decision.layer),
+            Err(Unasked::Exempt) => (Verdict::ImplicitDeny, None),
+            Err(Unasked::Refused(_)) => (Verdict::ExplicitDeny, None),
+        };
+        let labels = DecisionLabels {
+            surface: Surface::Authorize,
+            mode: mode_label(self.mode),
+            decision: decision_label(verdict),
+            layer: layer.map_or(telemetry::Layer::None, layer_label),
+        };
+        self.metrics.decision(labels, began.elapsed());
+        match &answered.decision {
+            Ok(decision) => {
+                match &decision.cause {
+                    Cause::BudgetSpent => {
+                        self.metrics.budget_exhausted();
+                        self.metrics.fail_closed(FailClosed::Budget);
+                    }
+                    Cause::Root(root) => {
+                        self.metrics.root_activity();
+                        tracing::warn!(%root, api_server, "the root of an account asked");
+                    }
+                    Cause::Statements
+                    | Cause::NothingApplies
+                    | Cause::LimitDoesNotAllow { .. }
+                    | Cause::BoundaryMissing(_)
+                    | Cause::UserDisabled(_)
+                    | Cause::Baseline => {}
+                }
+                if decision.principals.is_empty() {
+                    self.metrics.unmapped_identity();
+                }
+            }
+            Err(Unasked::Refused(Refusal::Impersonation)) => self.metrics.impersonation_unparsed(),
+            Err(Unasked::Refused(Refusal::ReservedUserName | Refusal::EmptyVerb) | Unasked::Exempt) => {}
+        }
+        tracing::debug!(
+            api_server,
+            decision = verdict.as_str(),
+            layer = layer.map(Layer::as_str),
+            opinion = ?answered.answer.opinion,
+            reason = answered.answer.reason,
+            revision = %snapshot.revision(),
+            digest = %snapshot.digest(),
+            "answered"
+        );
+    }
+}
+
+impl Authorize for AuthorizationWebhook {
+    fn authorize(&self, api_server: &str, body: &[u8]) -> Reply {
+        let began = Instant::now();
+        let Some(snapshot) = self.snapshots.load() else {
+            self.metrics.fail_closed(FailClosed::NotReady);
+            return Reply::unavailable("no snapshot is in force yet", None);
+        };
+        let review = match mapping::decode(body) {
+            Ok(review) => review,
+            Err(error) => {
+                self.metrics.fail_closed(FailClosed::Malformed);
+                return Reply::malformed(&error.to_string(), Some(snapshot.revision()));
+            }
+        };
+        let answered = question::answer(&snapshot, &review.attributes, self.mode);
+        self.record(&answered, began, api_server, &snapshot);
+        Reply::ok(mapping::encode(review.version, &answered.answer), snapshot.revision())
+    }
+
+    fn authorize_panicked(&self, body: &[u8]) -> Reply {
+        self.metrics.fail_closed(FailClosed::Panic);
+        let revision = self.snapshots.load().map(|snapshot| snapshot.revision());
+        let answer = mapping::answer(self.mode, Outcome::Panicked);
+        match (mapping::decode(body), revision) {
+            (Ok(review), Some(revision)) => Reply::ok(mapping::encode(review.version, &answer), revision),
+            _ => Reply::malformed("the review cannot be read", revision),
+        }
+    }
+}
+
+fn mode_label(mode: Mode) -> telemetry::Mode {
+    match mode {
+        Mode::Shadow => telemetry::Mode::Shadow,
+        Mode::Coexist => telemetry::Mode::Coexist,
+        Mode::Authoritative => telemetry::Mode::Authoritative,
+    }
+}
+
+fn decision_label(verdict: Verdict) -> telemetry::Decision {
+    match verdict {
+        Verdict::Allow => telemetry::Decision::Allow,
+        Verdict::ExplicitDeny => telemetry::Decision::ExplicitDeny,
+        Verdict::ImplicitDeny => telemetry::Decision::ImplicitDeny,
+    }
+}
+
+fn layer_label(layer: Layer) -> telemetry::Layer {
+    match layer {
+        Layer::Identity => telemetry::Layer::Identity,
+        Layer::Resource | Layer::Endpoint => telemetry::Layer::Resource,
+        Layer::Trust => telemetry::Layer::Trust,
+        Layer::Boundary => telemetry::Layer::Boundary,
+        Layer::Session => telemetry::Layer::Session,
+        Layer::ServiceControl => telemetry::Layer::Scp,
+        Layer::ResourceControl => telemetry::Layer::Rcp,
+        Layer::Root => telemetry::Layer::Root,
+        Layer::Baseline => telemetry::Layer::None,
+    }
+}

@@ -1,0 +1,18 @@
+//! The HTTPS listener, its files and its health, from outside: raw sockets and real clients over loopback.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod bounds;
+mod client;
+mod files;
+mod folder;
+mod health;
+mod http;
+mod shutdown;
+mod site;
+mod tls;

@@ -35,6 +35,8 @@
 #[cfg(feature = "kubernetes")]
 pub mod api;
 #[cfg(feature = "server")]
+pub mod command;
+#[cfg(feature = "server")]
 pub mod config;
 pub mod decide;
 #[cfg(feature = "kubernetes")]

@@ -1,0 +1,21 @@
+//! The log: one event a line, on standard error.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::config::LogFormat;
+
+/// Sets the log up for the life of the process. `RUST_LOG` chooses levels; info by default.
+pub(super) fn start(format: Option<LogFormat>) -> anyhow::Result<()> {
+    let on_terminal = std::io::stderr().is_terminal();
+    let format = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Json });
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env()?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => builder.with_ansi(on_terminal).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+}

@@ -1,0 +1,183 @@
+//! Questions by ARN: one verdict for each action on each resource.
+
+use std::borrow::Cow;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use super::super::cli::NEGATIVE;
+use super::super::output::{self, Answered, Format};
+use super::super::question::{check_fact, fact, pairs};
+use super::super::world::WorldArguments;
+use crate::decide::{
+    Action, Baseline, Caller, Cause, Context, Decision, Request, Resource, ResourceAccount, Verdict, decide,
+};
+use crate::mapping::one_line;
+use crate::name::Arn;
+use crate::policy::condition::Instant;
+use crate::server::unix_now;
+use crate::snapshot::Snapshot;
+
+/// Who, what, on what.
+#[derive(Clone, Debug, Args)]
+pub(in super::super) struct NamedArguments {
+    /// ARN of the principal
+    #[arg(long, value_name = "ARN", required = true)]
+    principal: String,
+
+    /// Action, such as k8s:get or orders:Refund; repeat for several
+    #[arg(long, value_name = "ACTION", required = true)]
+    action: Vec<String>,
+
+    /// ARN of the resource, or *; repeat for several [default: *]
+    #[arg(long, value_name = "ARN")]
+    resource: Vec<String>,
+
+    /// Fact of the request; repeat a key for several values
+    #[arg(long = "context", value_name = "KEY=VALUE")]
+    facts: Vec<String>,
+
+    #[command(flatten)]
+    world: WorldArguments,
+}
+
+// === impl NamedArguments ===
+
+impl NamedArguments {
+    pub(super) fn run(&self, format: Format) -> anyhow::Result<u8> {
+        let snapshot = self.world.load()?;
+        let mut all_allowed = true;
+        for action in &self.action {
+            for resource in self.resources() {
+                let (decision, shown) = self.with_request(&snapshot, action, resource, |request| {
+                    (decide(&snapshot, request), request.resource.to_string())
+                })?;
+                all_allowed &= decision.verdict == Verdict::Allow;
+                print(format, &decision, action, &shown)?;
+            }
+        }
+        Ok(if all_allowed { 0 } else { NEGATIVE })
+    }
+
+    fn resources(&self) -> Vec<&str> {
+        if self.resource.is_empty() { vec!["*"] } else { self.resource.iter().map(String::as_str).collect() }
+    }
+
+    /// The only question of `explain`.
+    pub(in super::super) fn with_single_request<T>(
+        &self,
+        snapshot: &Snapshot,
+        ask: impl FnOnce(&Request<'_>) -> T,
+    ) -> anyhow::Result<T> {
+        match (self.action.as_slice(), self.resources().as_slice()) {
+            ([action], [resource]) => self.with_request(snapshot, action, resource, ask),
+            _ => bail!("explain one action on one resource at a time"),
+        }
+    }
+
+    pub(in super::super) fn world(&self) -> &WorldArguments {
+        &self.world
+    }
+
+    fn with_request<T>(
+        &self,
+        snapshot: &Snapshot,
+        action: &str,
+        resource: &str,
+        ask: impl FnOnce(&Request<'_>) -> T,
+    ) -> anyhow::Result<T> {
+        let principal: Arn = self.principal.parse().with_context(|| format!("--principal `{}`", self.principal))?;
+        if !action.contains(':') {
+            bail!("--action `{action}`: expected service:name");
+        }
+        let arn = match resource {
+            "*" => None,
+            text => Some(on_this_cluster(text.parse().with_context(|| format!("--resource `{text}`"))?, snapshot)?),
+        };
+        let account = match &arn {
+            Some(arn) if arn.partition() == "k8s" && arn.account().is_empty() => ResourceAccount::Management,
+            Some(arn) if !arn.account().is_empty() => ResourceAccount::One(Cow::Borrowed(arn.account())),
+            Some(_) | None => ResourceAccount::OfPrincipal,
+        };
+        let request = Request {
+            caller: Caller::Principal(Cow::Owned(principal)),
+            action: Action::One(action.into()),
+            resource: arn.as_ref().map_or(Resource::Any, Resource::one),
+            account,
+            context: self.context()?,
+            baseline: Baseline::No,
+        };
+        Ok(ask(&request))
+    }
+
+    fn context(&self) -> anyhow::Result<Context<'_>> {
+        let given = pairs(&self.facts).context("--context")?;
+        let mut context = Context::with_capacity(given.len().saturating_add(2));
+        for (key, values) in given {
+            check_fact(key)?;
+            context.push(key, fact(values));
+        }
+        let now = unix_now();
+        context.push_one("aws:CurrentTime", Instant { seconds: now, nanoseconds: 0 }.to_string());
+        context.push_one("aws:EpochTime", now.to_string());
+        Ok(context)
+    }
+}
+
+/// An empty cluster slot means this cluster; about others nothing is known here. The ARNs of `iam` and `sts` have none.
+fn on_this_cluster(arn: Arn, snapshot: &Snapshot) -> anyhow::Result<Arn> {
+    let cluster = snapshot.settings().cluster.as_str();
+    if arn.partition() == "k8s" && !arn.region().is_empty() && arn.region() != cluster {
+        bail!("`{arn}` is of cluster `{}`; this world is of cluster `{cluster}`", arn.region());
+    }
+    if arn.partition() != "k8s" || !arn.region().is_empty() || matches!(arn.service(), "iam" | "sts") {
+        return Ok(arn);
+    }
+    Ok(Arn::new(arn.partition(), arn.service(), cluster, arn.account(), arn.resource())?)
+}
+
+fn print(format: Format, decision: &Decision, action: &str, resource: &str) -> anyhow::Result<()> {
+    let reason = reason(decision);
+    match format {
+        Format::Text => {
+            println!("{:<12} {action} {resource}: {reason}", decision.verdict.as_str());
+            Ok(())
+        }
+        Format::Json | Format::Yaml => output::print(
+            format,
+            &output::answered(&Answered {
+                decision,
+                allowed: decision.verdict == Verdict::Allow,
+                denied: decision.verdict == Verdict::ExplicitDeny || decision.is_limited(),
+                reason: &reason,
+                action: action.into(),
+                resource: resource.into(),
+            }),
+        ),
+    }
+}
+
+/// Why, in a few words.
+pub(in super::super) fn reason(decision: &Decision) -> String {
+    let statements = || {
+        decision
+            .matched
+            .iter()
+            .chain(&decision.residual)
+            .map(|matched| format!("{} {}, {}", matched.layer.describe(), matched.policy, matched.sid))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    one_line(&match &decision.cause {
+        Cause::Statements => statements(),
+        Cause::NothingApplies => "no policy allows it".to_owned(),
+        Cause::LimitDoesNotAllow { layer, policy, .. } => {
+            format!("the {} {policy} does not allow it", layer.describe())
+        }
+        Cause::BoundaryMissing(user) => format!("the permissions boundary of {user} does not exist"),
+        Cause::UserDisabled(user) => format!("{user} is disabled"),
+        Cause::Root(root) => format!("{root} needs no policy"),
+        Cause::Baseline => "every authenticated caller may do this".to_owned(),
+        Cause::BudgetSpent => "the evaluation took too many steps".to_owned(),
+    })
+}

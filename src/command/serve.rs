@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,8 +55,9 @@ async fn serve(config: &ServeConfig, manifests: &Path) -> anyhow::Result<()> {
     let (publisher, reader) = store::channel();
     let reload = Reload::start(manifests, settings, publisher, Arc::clone(&metrics))
         .with_context(|| format!("cannot read the manifests in `{}`", manifests.display()))?;
-    let _held = hold(&config.state_dir(|name| std::env::var_os(name))?).await?;
-    let tls = Arc::new(state_folder::prepare(&folder_settings(config, address)?, unix_now())?);
+    let state = config.state_dir(|name| std::env::var_os(name))?;
+    let _held = hold(&state).await?;
+    let tls = Arc::new(state_folder::prepare(&folder_settings(config, state, address), unix_now())?);
 
     let (lifecycle, states) = watch::channel(Lifecycle::Serving);
     let webhook = AuthorizationWebhook::new(reader, config.mode, Arc::clone(&metrics));
@@ -147,9 +148,9 @@ async fn bind(address: std::net::SocketAddr, flag: &str) -> anyhow::Result<TcpLi
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({flag})"))
 }
 
-fn folder_settings(config: &ServeConfig, address: std::net::SocketAddr) -> anyhow::Result<state_folder::Settings> {
-    Ok(state_folder::Settings {
-        root: config.state_dir(|name| std::env::var_os(name))?,
+fn folder_settings(config: &ServeConfig, root: PathBuf, address: std::net::SocketAddr) -> state_folder::Settings {
+    state_folder::Settings {
+        root,
         address,
         hosts: Vec::new(),
         mode: config.mode,
@@ -157,5 +158,5 @@ fn folder_settings(config: &ServeConfig, address: std::net::SocketAddr) -> anyho
         client_ca: config.client_ca.clone(),
         // Every surface of this version needs a client certificate.
         client_auth: ClientAuth::Required,
-    })
+    }
 }

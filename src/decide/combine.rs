@@ -11,7 +11,7 @@ use super::evaluate::{
     conclude,
 };
 use super::facts::{Facts, NamespaceView, PrincipalFacts};
-use super::request::{Baseline, Caller, Request, Resource, ResourceAccount, Rest, Slot};
+use super::request::{AccountSlot, Action, Baseline, Caller, Request, Resource, ResourceAccount, Rest, Slot};
 use super::statement::{Asking, Reach, Subject, Within};
 use super::truth::Applies;
 use crate::name::Arn;
@@ -199,8 +199,7 @@ impl<'e, 's> Side<'e, 's> {
             Permissions::Boundary(policies) if speaks => policies
                 .iter()
                 .map(|policy| {
-                    let grant = Grant { policy: *policy, allows: true };
-                    let said = self.ask(walk, Layer::Boundary, std::iter::once(grant), Reach::Principal);
+                    let said = self.ask_one(walk, Layer::Boundary, *policy, Reach::Principal);
                     self.note_refusal(walk, Layer::Boundary, *policy, said);
                     said
                 })
@@ -210,8 +209,7 @@ impl<'e, 's> Side<'e, 's> {
         let service_control = match account {
             Some(account) if speaks && self.candidate.is_capped() && !in_management => {
                 self.account(account).service_controls.iter().fold(Guard::OPEN, |guard, control| {
-                    let grant = Grant { policy: control.policy, allows: true };
-                    let level = self.ask(walk, Layer::ServiceControl, std::iter::once(grant), Reach::Principal);
+                    let level = self.ask_one(walk, Layer::ServiceControl, control.policy, Reach::Principal);
                     if control.requires_allow {
                         self.note_refusal(walk, Layer::ServiceControl, control.policy, level);
                     }
@@ -275,14 +273,12 @@ impl<'e, 's> Side<'e, 's> {
         let mut result = SetResult::EMPTY;
         for account in of_owner.into_iter().chain(std::iter::once(management)) {
             for attached in &self.account(account).resource_policies {
-                let grant = Grant { policy: attached.policy, allows: true };
-                let said = self.ask(walk, Layer::Resource, std::iter::once(grant), Reach::Targets(&attached.targets));
+                let said = self.ask_one(walk, Layer::Resource, attached.policy, Reach::Targets(&attached.targets));
                 result = result.union(said);
             }
         }
         if let Some(policy) = trust {
-            let grant = Grant { policy, allows: true };
-            result = result.union(self.ask(walk, Layer::Trust, std::iter::once(grant), Reach::Resource));
+            result = result.union(self.ask_one(walk, Layer::Trust, policy, Reach::Resource));
         }
         result
     }
@@ -314,8 +310,7 @@ impl<'e, 's> Side<'e, 's> {
         }
         if let Some(owner) = owner.filter(|owner| !self.snapshot.is_management(owner)) {
             for policy in &self.account(owner).resource_controls {
-                let grant = Grant { policy: *policy, allows: true };
-                let level = self.ask(walk, Layer::ResourceControl, std::iter::once(grant), Reach::Resource);
+                let level = self.ask_one(walk, Layer::ResourceControl, *policy, Reach::Resource);
                 guard = guard.and(level, false);
             }
         }
@@ -340,7 +335,7 @@ impl<'e, 's> Side<'e, 's> {
     fn excludes(&self, account: &str) -> bool {
         match &self.request.resource {
             Resource::Arn(slots) => match &slots.account {
-                super::request::AccountSlot::Any { except } => except.iter().any(|name| name == account),
+                AccountSlot::Any { except } => except.iter().any(|name| name == account),
                 _ => false,
             },
             Resource::Any => false,
@@ -349,9 +344,9 @@ impl<'e, 's> Side<'e, 's> {
 
     /// The trust policy, when a role is to be assumed.
     fn trust_policies(&self) -> Option<PolicyId> {
-        let super::request::Action::One(action) = &self.request.action else { return None };
+        let Action::One(action) = &self.request.action else { return None };
         let Resource::Arn(slots) = &self.request.resource else { return None };
-        let (Slot::One(service), super::request::AccountSlot::One(account), Rest::One(rest)) =
+        let (Slot::One(service), AccountSlot::One(account), Rest::One(rest)) =
             (&slots.service, &slots.account, &slots.rest)
         else {
             return None;
@@ -372,6 +367,17 @@ impl<'e, 's> Side<'e, 's> {
         reach: Reach<'s>,
     ) -> SetResult {
         self.ask_as(walk, layer, grants, reach, Within::Whole, self.namespace())
+    }
+
+    /// Asks one policy whose Allows count.
+    fn ask_one<R: Recorder<'s>>(
+        &self,
+        walk: &mut Walk<'_, 's, R>,
+        layer: Layer,
+        policy: PolicyId,
+        reach: Reach<'s>,
+    ) -> SetResult {
+        self.ask(walk, layer, std::iter::once(Grant { policy, allows: true }), reach)
     }
 
     fn ask_within<R: Recorder<'s>>(

@@ -1,6 +1,5 @@
-//! The bytes of files at one moment, and what two moments agree on.
+//! The bytes of files at one moment.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -18,15 +17,6 @@ pub(super) const TEXT_BYTES: usize = 4 << 20;
 pub struct Files {
     texts: Vec<(PathBuf, String)>,
     errors: Vec<ManifestError>,
-}
-
-/// What two readings of the same paths agree on.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settled {
-    /// The files with the same content in both, and the errors of the later reading.
-    pub files: Files,
-    /// The files that changed, came or went in between: nothing should be concluded about them yet.
-    pub unsettled: Vec<PathBuf>,
 }
 
 // === impl Files ===
@@ -61,22 +51,6 @@ impl Files {
     /// What could not be read.
     pub fn errors(&self) -> &[ManifestError] {
         &self.errors
-    }
-
-    /// The part of this reading that is as it was in an earlier one of the same paths.
-    pub fn settled(self, earlier: &Files) -> Settled {
-        let mut before: HashMap<&Path, &str> = earlier.iter().collect();
-        let mut settled = Settled { files: Files { texts: Vec::new(), errors: self.errors }, unsettled: Vec::new() };
-        for (path, text) in self.texts {
-            if before.remove(path.as_path()).is_some_and(|before| before == text) {
-                settled.files.texts.push((path, text));
-            } else {
-                settled.unsettled.push(path);
-            }
-        }
-        settled.unsettled.extend(before.into_keys().map(Path::to_owned));
-        settled.unsettled.sort();
-        settled
     }
 }
 

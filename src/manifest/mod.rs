@@ -25,7 +25,7 @@ mod walk;
 mod yaml;
 
 pub use error::ManifestError;
-pub use files::{Files, Settled};
+pub use files::Files;
 pub use object::ManifestObject;
-pub use reading::{Reading, read, read_stable, read_text};
+pub use reading::{Reading, read, read_text};
 pub use value::to_json;

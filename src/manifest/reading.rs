@@ -1,10 +1,9 @@
 //! The doors of this module: files or a text in, objects and errors out.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::error::ManifestError;
-use super::files::{Files, Settled, TEXT_BYTES};
+use super::files::{Files, TEXT_BYTES};
 use super::object::{self, ManifestObject};
 use super::yaml;
 
@@ -22,16 +21,6 @@ pub struct Reading {
 /// Reads the files at and below these paths once.
 pub fn read(paths: &[PathBuf]) -> Reading {
     Files::read(paths).parse()
-}
-
-/// Reads the files at and below these paths twice and takes only what both readings agree on.
-///
-/// Blocks the thread for the pause between the two.
-pub fn read_stable(paths: &[PathBuf], pause: Duration) -> (Reading, Settled) {
-    let earlier = Files::read(paths);
-    std::thread::sleep(pause);
-    let settled = Files::read(paths).settled(&earlier);
-    (settled.files.parse(), settled)
 }
 
 /// Reads a text, such as standard input; `file` is what errors call it.
@@ -207,25 +196,5 @@ mod tests {
         assert_eq!(reading.objects, []);
         assert_eq!(reading.errors.len(), 1);
         assert_eq!(reading.errors[0].at, None);
-    }
-
-    #[test]
-    fn only_what_two_readings_agree_on_is_taken() {
-        let folder = Folder::new();
-        for name in ["same", "changed", "gone"] {
-            folder.object(&format!("{name}.yaml"), name);
-        }
-        let paths = [folder.0.clone()];
-        let earlier = Files::read(&paths);
-        folder.object("changed.yaml", "other");
-        folder.object("new.yaml", "new");
-        fs::remove_file(folder.0.join("gone.yaml")).unwrap();
-        let settled = Files::read(&paths).settled(&earlier);
-        assert_eq!(folder.shown(&settled.files.parse()), ["same same.yaml"]);
-        assert_eq!(settled.unsettled, ["changed.yaml", "gone.yaml", "new.yaml"].map(|name| folder.0.join(name)));
-
-        let (reading, settled) = read_stable(&paths, Duration::from_millis(1));
-        assert_eq!(settled.unsettled, [] as [PathBuf; 0]);
-        assert_eq!(reading, read(&paths));
     }
 }

@@ -2,8 +2,8 @@
 
 use super::tls::unix_now;
 use crate::decide::{Decision, Request, decide};
-use crate::mapping::{self, Answer, Attributes, Now, Outcome, ScopeFacts, Served, Setting, Unasked};
-use crate::name::{Mode, Scope};
+use crate::mapping::{self, Answer, Attributes, Now, Outcome, ScopeFacts, Setting, Unasked};
+use crate::name::Mode;
 use crate::policy::condition::Instant;
 use crate::snapshot::Snapshot;
 
@@ -51,13 +51,7 @@ pub fn with_request<T>(
     let settings = snapshot.settings();
     let epoch_seconds = unix_now();
     let rfc3339 = Instant { seconds: epoch_seconds, nanoseconds: 0 }.to_string();
-    // Kinds of a built-in table or of a CustomResourceDefinition are served by the API server that asks; an unknown
-    // kind may be served by another, which need not obey selectors.
-    let scope = |group: &str, plural: &str| {
-        let scope = snapshot.kinds().scope(group, plural);
-        let served = if scope == Scope::Unknown { Served::Elsewhere } else { Served::Here };
-        ScopeFacts { scope, served }
-    };
+    let scope = |group: &str, plural: &str| ScopeFacts::from(snapshot.kinds().scope(group, plural));
     let setting = Setting {
         cluster: &settings.cluster,
         management_account: &settings.management_account,

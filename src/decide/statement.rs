@@ -210,20 +210,21 @@ fn list<T>(element: &Element<T>, absent: Truth, matches: impl Fn(&T) -> Truth) -
 }
 
 pub(crate) fn action_matches(pattern: &ActionPattern, subject: &Subject<'_>) -> Truth {
-    let (service, name) = match pattern {
-        ActionPattern::Any => return Truth::All,
-        ActionPattern::Nothing(_) => return Truth::None,
-        ActionPattern::Named { service, name } => (service.as_deref(), name),
-    };
-    let speaks = |asked: &str| service.is_none_or(|service| eq_fold(service, asked));
-    match subject.action {
-        Asking::One { service, name: asked } => {
-            (speaks(service) && name.matches(asked, Case::Fold, subject.facts, subject.budget)).into()
+    match (pattern, subject.action) {
+        (ActionPattern::Any, _) => Truth::All,
+        (ActionPattern::Nothing(_), _) | (ActionPattern::Named { .. }, Asking::Nothing) => Truth::None,
+        (ActionPattern::Named { .. }, Asking::One { service, name }) => {
+            pattern.matches(service, name, subject.budget).into()
         }
-        Asking::AnyOf(service) if !speaks(service) => Truth::None,
-        Asking::AnyOf(_) if name.is_any() => Truth::All,
-        Asking::AnyOf(_) => Truth::Some,
-        Asking::Nothing => Truth::None,
+        (ActionPattern::Named { service, name }, Asking::AnyOf(asked)) => {
+            if !service.as_deref().is_none_or(|service| eq_fold(service, asked)) {
+                Truth::None
+            } else if name.is_any() {
+                Truth::All
+            } else {
+                Truth::Some
+            }
+        }
     }
 }
 

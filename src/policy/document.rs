@@ -1,5 +1,7 @@
 //! Policies as AWS writes them: a JSON document with `Version` and `Statement` (`iam-semantics.md` §2).
 
+use std::sync::Arc;
+
 use super::fields::{Field, Fields};
 use super::form::Form;
 use super::format::check_text;
@@ -18,7 +20,7 @@ pub fn parse_text(text: &str, kind: PolicyKind) -> Parsed {
     match json::parse(text, limits::DOCUMENT_BYTES) {
         Ok(node) => parse(&node, kind),
         Err(error) => Parsed {
-            policy: Policy { version: Version::V2008, statements: Box::default() },
+            policy: Policy { version: Version::V2008, statements: Arc::default() },
             problems: vec![Problem { path: String::new(), at: error.at, message: error.message }],
         },
     }
@@ -43,7 +45,7 @@ fn read(node: &Node, mut reader: Reader) -> Parsed {
     if !matches!(node.value, Value::Map(_)) {
         let message = format_args!("expected a policy document, a map with `Statement`, found {}", node.describe());
         reader.problems.add(&path, node.at, message);
-        let policy = Policy { version: reader.version, statements: Box::default() };
+        let policy = Policy { version: reader.version, statements: Arc::default() };
         return Parsed { policy, problems: reader.problems.into_vec() };
     }
     let fields = reader.fields(node, &path, &["Version", "Id", "Statement"]);

@@ -4,6 +4,7 @@
 //! the pattern. Matching remembers the last star and backtracks to it only, so it takes at most
 //! *pattern length × text length* steps; each step is taken from a [`Budget`].
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use smol_str::SmolStr;
@@ -284,6 +285,26 @@ impl Template {
         parse_variable(text).map(|(_, after)| text.len().saturating_sub(after.len()))
     }
 
+    /// Whether it holds a `*` or a `?`.
+    pub fn has_wildcard(&self) -> bool {
+        self.tokens().iter().any(|token| match token {
+            Token::Star | Token::One => true,
+            Token::Text(_) | Token::Variable(_) => false,
+        })
+    }
+
+    /// The template that matches whatever this one matches in some request: each variable is a `*`.
+    pub fn with_any_values(&self) -> Cow<'_, Self> {
+        if !self.tokens().iter().any(|token| matches!(token, Token::Variable(_))) {
+            return Cow::Borrowed(self);
+        }
+        let widened = self.tokens().iter().map(|token| match token {
+            Token::Variable(_) => Token::Star,
+            Token::Text(_) | Token::Star | Token::One => token.clone(),
+        });
+        Cow::Owned(Self { parts: Parts::Many(widened.collect()) })
+    }
+
     /// The text that [`Template::parse`] reads as this template under this syntax.
     pub fn written(&self, syntax: Syntax) -> String {
         let mut text = String::new();
@@ -456,6 +477,18 @@ impl ActionPattern {
                 name: Template::parse(name, Syntax { wildcards: Wildcards::Act, variables: Variables::Literal }),
             },
             _ => Self::Nothing(text.into()),
+        }
+    }
+
+    /// Whether it matches the action `service:name`. False when the budget is spent.
+    pub fn matches(&self, service: &str, name: &str, budget: &Budget) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Nothing(_) => false,
+            Self::Named { service: own, name: pattern } => {
+                own.as_deref().is_none_or(|own| eq_fold(own, service))
+                    && pattern.matches(name, Case::Fold, &NoVariables, budget)
+            }
         }
     }
 }
@@ -647,6 +680,22 @@ mod tests {
         assert!(glob("a${x, 'b'}*", "abc"));
         assert!(glob("${x, 'a}b'}", "a}b"));
         assert!(glob("${x, ''}", ""));
+    }
+
+    #[test]
+    fn a_variable_may_have_any_value() {
+        let syntax = Syntax { wildcards: Wildcards::Act, variables: Variables::Act };
+        for (pattern, text, expected) in [
+            ("a${x}c", "abbc", true),
+            ("a${x}c", "ac", true),
+            ("a${x}", "b", false),
+            ("*${x}*", "", true),
+            ("a${*}", "ab", false),
+        ] {
+            let template = Template::parse(pattern, syntax);
+            let found = template.with_any_values().matches(text, Case::Exact, &NoVariables, &Budget::new(1_000));
+            assert_eq!(found, expected, "{pattern} on {text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The syntax tree: a policy is a list of statements.
 
+use std::sync::Arc;
+
 use smol_str::SmolStr;
 
 use super::condition::Condition;
@@ -93,12 +95,22 @@ pub struct Statement {
 }
 
 /// A parsed policy.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// Language version.
     pub version: Version,
-    /// The statements, in the order written.
-    pub statements: Box<[Statement]>,
+    /// The statements, in the order written. Whoever compiles them shares them.
+    pub statements: Arc<[Statement]>,
+}
+
+// === impl Policy ===
+
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        // Nearly always they are the very same: two worlds, one after the other, differ in an object.
+        self.version == other.version
+            && (Arc::ptr_eq(&self.statements, &other.statements) || self.statements == other.statements)
+    }
 }
 
 // === impl Statement ===

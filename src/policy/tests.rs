@@ -649,7 +649,7 @@ proptest! {
 
     #[test]
     fn patterns_of_a_sound_statement_are_never_dead_actions(document in policy()) {
-        for statement in &read(&document, PolicyKind::Resource).policy.statements {
+        for statement in read(&document, PolicyKind::Resource).policy.statements.iter() {
             if let Element::Listed(_, actions) = &statement.actions {
                 prop_assert!(!actions.iter().any(|action| matches!(action, ActionPattern::Nothing(_))));
             }

@@ -68,6 +68,21 @@ impl Node {
         Self { value, at: None }
     }
 
+    /// The same without positions, for a text that nobody sees: an object of an API server.
+    #[must_use]
+    pub fn without_positions(self) -> Self {
+        let value = match self.value {
+            Value::List(items) => Value::List(items.into_iter().map(Node::without_positions).collect()),
+            Value::Map(entries) => {
+                let unplaced =
+                    |entry: Entry| Entry { key: entry.key, key_at: None, value: entry.value.without_positions() };
+                Value::Map(entries.into_iter().map(unplaced).collect())
+            }
+            value @ (Value::Null | Value::Boolean(_) | Value::Number(_) | Value::Text(_)) => value,
+        };
+        Self::new(value)
+    }
+
     /// The value of the first entry with this key, if this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
@@ -98,6 +113,23 @@ impl Node {
             Value::Text(_) => "a string",
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
+        }
+    }
+}
+
+/// What an API server is told: of a key that stands twice, the last value.
+impl From<&Node> for serde_json::Value {
+    fn from(node: &Node) -> Self {
+        match &node.value {
+            Value::Null => Self::Null,
+            Value::Boolean(value) => Self::Bool(*value),
+            // A decimal text is a JSON number; one beyond what this program can hold stays text.
+            Value::Number(number) => serde_json::from_str(number).unwrap_or_else(|_| Self::String(number.to_string())),
+            Value::Text(text) => Self::String(text.to_string()),
+            Value::List(items) => Self::Array(items.iter().map(Self::from).collect()),
+            Value::Map(entries) => {
+                Self::Object(entries.iter().map(|entry| (entry.key.to_string(), Self::from(&entry.value))).collect())
+            }
         }
     }
 }

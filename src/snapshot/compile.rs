@@ -1,6 +1,7 @@
 //! From the world to the snapshot.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use smol_str::{SmolStr, format_smolstr};
 
@@ -185,7 +186,7 @@ struct Arena {
 impl Arena {
     fn add(&mut self, label: SmolStr, policy: &Policy) -> PolicyId {
         let added = PolicyId(id(self.policies.len()));
-        self.policies.push(CompiledPolicy::new(label, policy.statements.clone()));
+        self.policies.push(CompiledPolicy::new(label, Arc::clone(&policy.statements)));
         added
     }
 

@@ -1,6 +1,7 @@
 //! What a decision reads.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use smol_str::SmolStr;
 
@@ -59,7 +60,7 @@ pub struct GroupId(pub(super) u32);
 pub struct CompiledPolicy {
     /// `<account>/<name>`, or `<account>/<kind>/<name>#<inline name>`.
     pub label: SmolStr,
-    statements: Box<[Statement]>,
+    statements: Arc<[Statement]>,
     /// INVARIANT: of each statement, at the same place.
     services: Box<[Services]>,
 }
@@ -281,7 +282,7 @@ impl Snapshot {
 
 impl CompiledPolicy {
     /// A policy of these statements.
-    pub fn new(label: SmolStr, statements: Box<[Statement]>) -> Self {
+    pub fn new(label: SmolStr, statements: Arc<[Statement]>) -> Self {
         let services = statements.iter().map(Services::of).collect();
         Self { label, statements, services }
     }

@@ -1,7 +1,7 @@
 //! One object on its own: what it declares, and whether that may grant.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use smol_str::SmolStr;
 
@@ -17,20 +17,36 @@ use crate::name::{Arn, Digest};
 use crate::policy::Policy;
 use crate::policy::tree::Position;
 
-/// An object, what is in force of its declaration, and what there is to say about it.
+/// What an object is by itself: a function of it alone.
 #[derive(Debug)]
-pub(super) struct Assessed<'a, T> {
-    pub object: &'a Object,
+pub(super) struct Judged<T> {
     /// What is in force: only its restrictions where `standing` says so.
     pub spec: T,
     /// Which text that is.
-    pub form: Form,
+    form: Form,
+    /// Whether it may grant, as far as it knows.
+    standing: Standing,
+    /// What is wrong with it.
+    findings: Findings,
+    /// Its part of the world's fingerprint.
+    pub part: Digest,
+    /// Its ARN, once somebody asked.
+    arn: OnceLock<Option<Arn>>,
+}
+
+/// An object among others, and what there is to say about it.
+#[derive(Debug)]
+pub(super) struct Assessed<'a, T> {
+    pub object: &'a Object,
+    pub judged: Arc<Judged<T>>,
     /// Whether it may grant, as far as is known by now.
     pub standing: Standing,
     pub findings: Findings,
-    /// Its part of the world's fingerprint.
-    pub part: Digest,
 }
+
+/// What objects were by themselves when they were last looked at, so that one that is still the same is not read again.
+#[derive(Debug)]
+pub(super) struct Memo<T>(HashMap<ObjectKey, (Object, Arc<Judged<T>>)>);
 
 /// Which text of an object is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,16 +60,16 @@ pub(super) enum Form {
 // === impl Assessed ===
 
 impl<T> Assessed<'_, T> {
+    pub(super) fn spec(&self) -> &T {
+        &self.judged.spec
+    }
+
     pub(super) fn key(&self) -> &ObjectKey {
         &self.object.key
     }
 
     pub(super) fn account(&self) -> &SmolStr {
         &self.object.key.account
-    }
-
-    pub(super) fn name(&self) -> &SmolStr {
-        &self.object.key.name
     }
 
     /// Whether its Allows count.
@@ -69,7 +85,7 @@ impl<T> Assessed<'_, T> {
 
     /// A reference that leads nowhere. One of a form that nobody sees any more is not worth a word.
     pub(super) fn dangling(&mut self, path: &Path<'_>, at: Option<Position>, message: String) {
-        if self.form == Form::Current {
+        if self.judged.form == Form::Current {
             self.findings.add(Reason::ReferenceNotFound, path, at, message);
         }
     }
@@ -87,23 +103,74 @@ impl<T> Assessed<'_, T> {
             .collect()
     }
 
-    /// The ARN of the entity. `None` for a namespace or name that can stand in no ARN, and in no cluster.
+    /// The ARN of the entity, which has this path. `None` for a namespace or name that can stand in no ARN, and in no
+    /// cluster.
     pub(super) fn arn(&self, path: &EntityPath) -> Option<Arn> {
         let ObjectKey { kind, account, name } = &self.object.key;
-        Arn::new("k8s", "iam", "", account, &format!("{}{path}{name}", kind.arn_word())).ok()
+        let arn = || Arn::new("k8s", "iam", "", account, &format!("{}{path}{name}", kind.arn_word())).ok();
+        self.judged.arn.get_or_init(arn).clone()
+    }
+}
+
+// === impl Memo ===
+
+impl<T: Declared> Memo<T> {
+    fn judged(&mut self, object: &Object) -> Arc<Judged<T>> {
+        if let Some((seen, judged)) = self.0.get(&object.key)
+            && is_same(seen, object)
+        {
+            return Arc::clone(judged);
+        }
+        let judged = Arc::new(judge(object));
+        self.0.insert(object.key.clone(), (object.clone(), Arc::clone(&judged)));
+        judged
+    }
+
+    /// Forgets what is no more. `all` are sorted by their keys.
+    fn keep(&mut self, all: &[Assessed<'_, T>]) {
+        if self.0.len() > all.len() {
+            self.0.retain(|key, _| all.binary_search_by(|assessed| assessed.key().cmp(key)).is_ok());
+        }
+    }
+}
+
+impl<T> Default for Memo<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
     }
 }
 
 // === free functions ===
 
+/// Whether all that an object is judged by is the very same: texts are compared by where they lie, not read.
+fn is_same(a: &Object, b: &Object) -> bool {
+    let spec = match (&a.spec, &b.spec) {
+        (Spec::Read(a), Spec::Read(b)) => Arc::ptr_eq(a, b),
+        (Spec::Unreadable(a), Spec::Unreadable(b)) => a == b,
+        (Spec::Read(_), Spec::Unreadable(_)) | (Spec::Unreadable(_), Spec::Read(_)) => false,
+    };
+    let last_good = match (&a.last_good, &b.last_good) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    spec && last_good && a.deleting == b.deleting && a.uid == b.uid
+}
+
 /// All objects of a kind in the order of their keys, those of one key in an order that depends on nothing but them.
-pub(super) fn assess_all<T: Declared>(input: &Input, kind: Kind) -> Vec<Assessed<'_, T>> {
+pub(super) fn assess_all<'a, T: Declared>(input: &'a Input, kind: Kind, memo: &mut Memo<T>) -> Vec<Assessed<'a, T>> {
     let objects = input.objects.iter().filter(|object| object.key.kind == kind);
-    let mut all: Vec<Assessed<'_, T>> = objects.map(assess).collect();
+    let mut all: Vec<Assessed<'_, T>> = objects
+        .map(|object| {
+            let judged = memo.judged(object);
+            Assessed { object, standing: judged.standing, findings: judged.findings.clone(), judged }
+        })
+        .collect();
     all.sort_by(|a, b| {
-        let key = |assessed: &Assessed<'_, T>| (assessed.object.uid.clone(), assessed.part.0);
+        let key = |assessed: &Assessed<'_, T>| (assessed.object.uid.clone(), assessed.judged.part.0);
         (a.key().cmp(b.key())).then_with(|| a.object.origin.cmp(&b.object.origin)).then_with(|| key(a).cmp(&key(b)))
     });
+    memo.keep(&all);
     mark_twins(&mut all);
     mark_surplus(&mut all, kind);
     all
@@ -113,16 +180,16 @@ pub(super) fn assess_all<T: Declared>(input: &Input, kind: Kind) -> Vec<Assessed
 /// its account.
 pub fn check(object: &Object) -> Vec<Finding> {
     match object.key.kind {
-        Kind::User => assess::<UserSpec>(object).findings,
-        Kind::Group => assess::<GroupSpec>(object).findings,
-        Kind::Role => assess::<RoleSpec>(object).findings,
-        Kind::Policy => assess::<PolicySpec>(object).findings,
+        Kind::User => judge::<UserSpec>(object).findings,
+        Kind::Group => judge::<GroupSpec>(object).findings,
+        Kind::Role => judge::<RoleSpec>(object).findings,
+        Kind::Policy => judge::<PolicySpec>(object).findings,
     }
     .into_vec()
 }
 
 /// Judges one object by itself.
-pub(super) fn assess<T: Declared>(object: &Object) -> Assessed<'_, T> {
+pub(super) fn judge<T: Declared>(object: &Object) -> Judged<T> {
     let mut findings = Findings::default();
     check_key(&object.key, &mut findings);
     let (spec, form) = match &object.spec {
@@ -144,7 +211,7 @@ pub(super) fn assess<T: Declared>(object: &Object) -> Assessed<'_, T> {
     let is_valid = findings.is_empty();
     let standing = if is_valid && !object.deleting { Standing::Full } else { Standing::Restricts };
     let last_good = if is_valid { None } else { object.last_good.as_deref() };
-    Assessed { object, spec, form, standing, findings, part: digest::of_judged(object, last_good) }
+    Judged { spec, form, standing, findings, part: digest::of_judged(object, last_good), arn: OnceLock::new() }
 }
 
 fn last_good<T: Declared>(object: &Object) -> Option<T> {
@@ -186,14 +253,18 @@ fn mark_twins<T>(all: &mut [Assessed<'_, T>]) {
 /// Objects beyond what their account may hold, in the order of names.
 fn mark_surplus<T>(all: &mut [Assessed<'_, T>], kind: Kind) {
     let most = quota::per_account(kind);
-    let mut names: BTreeMap<SmolStr, (usize, SmolStr)> = BTreeMap::new();
+    // They are sorted: those of one account stand together, and those of one name.
+    let mut number = 0usize;
+    let mut last: Option<&ObjectKey> = None;
     for assessed in all {
-        let (number, last) = names.entry(assessed.account().clone()).or_default();
-        if *number == 0 || last != assessed.name() {
-            *number = number.saturating_add(1);
-            *last = assessed.name().clone();
-        }
-        if *number > most {
+        let key = &assessed.object.key;
+        number = match last {
+            Some(last) if last == key => number,
+            Some(last) if last.account == key.account => number.saturating_add(1),
+            Some(_) | None => 1,
+        };
+        last = Some(key);
+        if number > most {
             let account = Quoted(assessed.account()).to_string();
             let message = format!(
                 "account {account} may hold {most} of kind {}; in the order of names this one comes after them",

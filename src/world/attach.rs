@@ -1,23 +1,27 @@
 //! From references to places in the world.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use smol_str::SmolStr;
 
 use super::assess::Assessed;
 use super::entity::{Attachment, Boundary, Group, ManagedPolicy, ManagedPolicyType, PolicyIndex, Standing};
 use super::finding::{Path, Quoted};
+use super::input::ObjectKey;
 use super::spec::{BoundaryReference, EntityPath, GroupReference, PolicyReference};
 
 /// Finds managed policies by what objects write.
 pub(super) struct PolicyFinder<'a> {
     management_account: &'a str,
-    by_name: BTreeMap<(&'a str, &'a str), Vec<Found<'a>>>,
+    /// Sorted by their keys.
+    policies: &'a [ManagedPolicy],
+    paths: &'a [Option<EntityPath>],
 }
 
 /// Finds groups by name.
 pub(super) struct GroupFinder<'a> {
-    by_name: BTreeMap<(&'a str, &'a str), Vec<usize>>,
+    /// Sorted by their keys.
+    groups: &'a [Group],
 }
 
 /// One policy of a name; there are several where it is declared twice.
@@ -32,19 +36,23 @@ struct Found<'a> {
 // === impl PolicyFinder ===
 
 impl<'a> PolicyFinder<'a> {
-    /// All policies, each with its path if that can be read.
+    /// All policies in the order of their keys, each with its path if that can be read.
     pub(super) fn new(
         management_account: &'a str,
         policies: &'a [ManagedPolicy],
         paths: &'a [Option<EntityPath>],
     ) -> Self {
-        let mut by_name: BTreeMap<_, Vec<Found<'a>>> = BTreeMap::new();
-        for (index, (policy, path)) in policies.iter().zip(paths).enumerate() {
-            let key = (policy.key.account.as_str(), policy.key.name.as_str());
-            let found = Found { index: PolicyIndex(index), policy, path: path.as_ref() };
-            by_name.entry(key).or_default().push(found);
-        }
-        Self { management_account, by_name }
+        Self { management_account, policies, paths }
+    }
+
+    /// All policies of a name.
+    fn named(&self, account: &str, name: &str) -> Vec<Found<'a>> {
+        let places = places(self.policies, |policy| &policy.key, account, name);
+        let found = |index| {
+            let policy = self.policies.get(index)?;
+            Some(Found { index: PolicyIndex(index), policy, path: self.paths.get(index)?.as_ref() })
+        };
+        places.filter_map(found).collect()
     }
 
     /// The attached policies of a holder, each once. References that lead nowhere become findings.
@@ -97,10 +105,10 @@ impl<'a> PolicyFinder<'a> {
                 Quoted(self.management_account)
             ));
         }
-        let found = self.by_name.get(&(account.as_str(), reference.name.as_str()));
-        let found = found.ok_or_else(|| {
-            format!("there is no IamPolicy {} in account {}", Quoted(&reference.name), Quoted(account))
-        })?;
+        let found = self.named(account, &reference.name);
+        if found.is_empty() {
+            return Err(format!("there is no IamPolicy {} in account {}", Quoted(&reference.name), Quoted(account)));
+        }
         if let Some((_, path)) = &reference.place
             && let Some(other) = found.first()
             && !found.iter().any(|found| found.path.is_none_or(|own| own == path))
@@ -111,7 +119,7 @@ impl<'a> PolicyFinder<'a> {
                 Quoted(other.policy.arn.as_str())
             ));
         }
-        let attachable: Vec<Found<'a>> = found.iter().copied().filter(|found| found.is_attachable()).collect();
+        let attachable: Vec<Found<'a>> = found.into_iter().filter(Found::is_attachable).collect();
         if attachable.is_empty() {
             return Err(format!(
                 "{} is not of type `Managed`; only such a policy can be attached or be a boundary",
@@ -138,13 +146,9 @@ impl Found<'_> {
 // === impl GroupFinder ===
 
 impl<'a> GroupFinder<'a> {
-    /// All groups.
+    /// All groups in the order of their keys.
     pub(super) fn new(groups: &'a [Group]) -> Self {
-        let mut by_name: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-        for (index, group) in groups.iter().enumerate() {
-            by_name.entry((group.key.account.as_str(), group.key.name.as_str())).or_default().push(index);
-        }
-        Self { by_name }
+        Self { groups }
     }
 
     /// The groups of a user, each once. Names that lead nowhere become findings.
@@ -153,20 +157,26 @@ impl<'a> GroupFinder<'a> {
         let groups = spec.key("groups");
         let mut indexes = Vec::new();
         for reference in references {
-            match self.by_name.get(&(user.account().as_str(), reference.name.as_str())) {
-                Some(found) => indexes.extend(found),
-                None => {
-                    let message = format!(
-                        "there is no IamGroup {} in account {}",
-                        Quoted(&reference.name),
-                        Quoted(user.account())
-                    );
-                    user.dangling(&groups.index(reference.index), reference.at, message);
-                }
+            let found = places(self.groups, |group| &group.key, user.account(), &reference.name);
+            if found.is_empty() {
+                let message =
+                    format!("there is no IamGroup {} in account {}", Quoted(&reference.name), Quoted(user.account()));
+                user.dangling(&groups.index(reference.index), reference.at, message);
             }
+            indexes.extend(found);
         }
         indexes.sort_unstable();
         indexes.dedup();
         indexes
     }
+}
+
+// === free functions ===
+
+/// Where the things of an account and name stand among things of one kind that are sorted by their keys.
+fn places<T>(sorted: &[T], key: impl Fn(&T) -> &ObjectKey, account: &str, name: &str) -> Range<usize> {
+    let order = |thing: &T| (key(thing).account.as_str(), key(thing).name.as_str()).cmp(&(account, name));
+    let start = sorted.partition_point(|thing| order(thing).is_lt());
+    let same = sorted.get(start..).unwrap_or_default().iter().take_while(|thing| order(thing).is_eq());
+    start..start.saturating_add(same.count())
 }

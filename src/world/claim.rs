@@ -1,13 +1,14 @@
 //! Who may be whom: roots of accounts, and one IamUser per identity in an account.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use super::assess::Assessed;
+use super::assess::{Assessed, Judged};
 use super::entity::Root;
 use super::finding::Quoted;
-use super::input::{Input, NamespaceFacts};
+use super::input::{Input, NamespaceFacts, Object};
 use super::outcome::Reason;
 use super::spec::{UserSpec, user_name};
 
@@ -22,8 +23,12 @@ pub(super) struct Accounts {
     root_identities: BTreeSet<(SmolStr, SmolStr)>,
 }
 
-/// Claims of one identity in one account: which users, by their names.
-type Claims = BTreeMap<(SmolStr, SmolStr), BTreeSet<SmolStr>>;
+/// Who claims one identity in one account.
+struct Claim<'a> {
+    first: &'a SmolStr,
+    /// Everybody, sorted, where there is more than one.
+    all: BTreeSet<&'a SmolStr>,
+}
 
 // === impl Accounts ===
 
@@ -69,40 +74,45 @@ impl Accounts {
 
 /// Users that claim what another user of their account claims, or its root is: none of them grants any more.
 pub(super) fn mark_conflicts(users: &mut [Assessed<'_, UserSpec>], accounts: &Accounts) {
-    let mut claims = Claims::new();
-    for user in users.iter() {
-        for identity in &user.spec.identities {
-            claims.entry((user.account().clone(), identity.clone())).or_default().insert(user.name().clone());
+    // Names of objects outlive what is said about them.
+    let objects: Vec<(&Object, Arc<Judged<UserSpec>>)> =
+        users.iter().map(|user| (user.object, Arc::clone(&user.judged))).collect();
+    let mut claims: HashMap<(&SmolStr, &SmolStr), Claim<'_>> = HashMap::new();
+    for (object, judged) in &objects {
+        let name = &object.key.name;
+        for identity in &judged.spec.identities {
+            claims
+                .entry((&object.key.account, identity))
+                .and_modify(|claim| {
+                    if claim.first != name {
+                        claim.all.extend([claim.first, name]);
+                    }
+                })
+                .or_insert_with(|| Claim { first: name, all: BTreeSet::new() });
         }
     }
-    claims.retain(|claim, names| names.len() > 1 || accounts.root_identities.contains(claim));
-    if claims.is_empty() {
-        return;
-    }
-    for user in users {
-        for identity in user.spec.identities.clone() {
-            let claim = (user.account().clone(), identity);
-            let Some(names) = claims.get(&claim) else { continue };
-            let (account, identity) = &claim;
-            if accounts.root_identities.contains(&claim) {
+    for (user, (object, judged)) in users.iter_mut().zip(&objects) {
+        let account = &object.key.account;
+        for identity in &judged.spec.identities {
+            if accounts.root_identities.contains(&(account.clone(), identity.clone())) {
                 let message =
                     format!("{} is root of account {}; take one of the two away", Quoted(identity), Quoted(account));
                 user.restrict(Reason::IdentityConflict, "spec.identities", message);
             }
-            if names.len() > 1 {
-                let others: Vec<String> = names
-                    .iter()
-                    .filter(|name| *name != user.name())
-                    .take(3)
-                    .map(|name| Quoted(name).to_string())
-                    .collect();
-                let message = format!(
-                    "{} is claimed by IamUser {} too; one identity belongs to one IamUser of an account",
-                    Quoted(identity),
-                    others.join(", ")
-                );
-                user.restrict(Reason::IdentityConflict, "spec.identities", message);
-            }
+            let Some(claim) = claims.get(&(account, identity)).filter(|claim| !claim.all.is_empty()) else { continue };
+            let others: Vec<String> = claim
+                .all
+                .iter()
+                .filter(|name| **name != &object.key.name)
+                .take(3)
+                .map(|name| Quoted(name).to_string())
+                .collect();
+            let message = format!(
+                "{} is claimed by IamUser {} too; one identity belongs to one IamUser of an account",
+                Quoted(identity),
+                others.join(", ")
+            );
+            user.restrict(Reason::IdentityConflict, "spec.identities", message);
         }
     }
 }

@@ -149,8 +149,7 @@ fn namespace(fields: &Fields<'_>, findings: &mut Findings) -> Option<NamespaceFa
     let mut labels = BTreeMap::new();
     if let Some(node) = metadata.get("labels") {
         let path = metadata.path_of("labels");
-        let keys: Vec<&str> = node.entries().iter().map(|entry| entry.key.as_str()).collect();
-        Fields::read(node, &path, &keys, findings);
+        Fields::any(node, &path, findings);
         for entry in node.entries() {
             if let Some(value) = fields::text(&entry.value, &path.key(&entry.key), findings) {
                 labels.insert(entry.key.clone(), value.into());

@@ -11,7 +11,7 @@ use std::hash::Hasher as _;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use smol_str::SmolStr;
 
-use super::assess::assess;
+use super::assess::judge;
 use super::input::{Input, Kind, KindFacts, NamespaceFacts, Object, Settings, Spec};
 use super::spec::{GroupSpec, PolicySpec, RoleSpec, UserSpec};
 use crate::name::{Digest, Scope};
@@ -96,10 +96,10 @@ impl Canon {
 /// The part of an object.
 pub fn of_object(object: &Object) -> Digest {
     match object.key.kind {
-        Kind::User => assess::<UserSpec>(object).part,
-        Kind::Group => assess::<GroupSpec>(object).part,
-        Kind::Role => assess::<RoleSpec>(object).part,
-        Kind::Policy => assess::<PolicySpec>(object).part,
+        Kind::User => judge::<UserSpec>(object).part,
+        Kind::Group => judge::<GroupSpec>(object).part,
+        Kind::Role => judge::<RoleSpec>(object).part,
+        Kind::Policy => judge::<PolicySpec>(object).part,
     }
 }
 

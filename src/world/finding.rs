@@ -9,7 +9,7 @@ use crate::policy::tree::Position;
 pub(super) use crate::policy::report::{Hint, Path, Quoted};
 
 /// Everything that is wrong with one object, [`limits::PROBLEMS`] at most: one is enough to make it invalid.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     list: Vec<Finding>,
 }

@@ -100,6 +100,11 @@ impl KindTable {
         Self { custom }
     }
 
+    /// How many kinds are declared beside Kubernetes' own.
+    pub fn declared(&self) -> usize {
+        self.custom.len()
+    }
+
     /// The group of a known kind with this plural, in this group if one is given. Kubernetes' own come first, the core
     /// group before all others.
     pub fn find(&self, group: Option<&str>, plural: &str) -> Option<SmolStr> {

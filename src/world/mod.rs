@@ -19,6 +19,7 @@ mod entity;
 mod finding;
 mod input;
 mod kinds;
+mod links;
 mod outcome;
 pub mod quota;
 mod selector;
@@ -27,14 +28,15 @@ mod spec;
 mod tests;
 
 pub use assess::check;
-pub use build::build;
-pub use declaration::{Declaration, DeclarationError};
+pub use build::{Builder, build};
+pub use declaration::{Declaration, DeclarationError, GROUP, ROOT_IDENTITY, ROOT_MFA, VERSION};
 pub use entity::{
     AccountTargets, Attachment, Boundary, Group, ManagedPolicy, ManagedPolicyType, NamedPolicy, PolicyIndex,
     ResourceTargets, Role, Root, Standing, User, World,
 };
 pub use input::{Input, Kind, KindFacts, NamespaceFacts, Object, ObjectKey, Origin, Settings, Spec};
 pub use kinds::KindTable;
+pub use links::{Links, links};
 pub use outcome::{Finding, Outcome, Reason};
 pub use selector::{LabelSelector, Requirement};
 pub use spec::{

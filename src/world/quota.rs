@@ -26,6 +26,8 @@ pub const TAGS: usize = 50;
 pub const ACCESS_KEYS: usize = 2;
 /// MFA devices of one user.
 pub const MFA_DEVICES: usize = 8;
+/// Entries of a list among which one that stands twice is looked for; every list is bounded below that.
+pub const LISTED: usize = 256;
 /// Characters of one policy as compact JSON, in the form in which it is written.
 ///
 /// AWS has a number per kind, 2,048 to 10,240, and 20,480 for the policy of an S3 bucket (recalled). That last one is

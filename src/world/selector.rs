@@ -78,10 +78,15 @@ impl super::World {
                 ServiceControl { targets, .. } | ResourceControl { targets } => targets.selector.is_some(),
                 Managed | Resource(_) => false,
             });
+        if !selects {
+            return Vec::new();
+        }
+        // Neighbours are of one account: most of them need no look-up.
         let mut accounts: Vec<&SmolStr> = self.outcomes.keys().map(|key| &key.account).collect();
+        accounts.dedup();
+        accounts.retain(|name| *name != management && !self.namespaces.contains_key(*name));
         accounts.sort();
         accounts.dedup();
-        accounts.retain(|name| selects && *name != management && !self.namespaces.contains_key(*name));
         accounts
     }
 }

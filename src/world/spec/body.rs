@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use super::fields::Fields;
 use super::name;
 use crate::policy::tree::{Node, Value};
-use crate::policy::{Effect, Parsed, Policy, PolicyKind, Statement, Version, document, typed};
+use crate::policy::{Effect, Parsed, Policy, PolicyKind, Version, document, typed};
 use crate::world::entity::NamedPolicy;
 use crate::world::finding::{Findings, Path};
 use crate::world::outcome::Reason;
@@ -32,8 +32,7 @@ const FORMS: [&str; 2] = ["statements", "document"];
 
 /// Reads the policy in a map that has `statements` or `document`. Where both stand, both restrict.
 pub(super) fn read(fields: &Fields<'_>, kind: PolicyKind, findings: &mut Findings) -> Body {
-    let mut statements: Vec<Statement> = Vec::new();
-    let mut version = Version::V2012;
+    let mut policies: Vec<Policy> = Vec::new();
     let mut has_readable_effect = false;
     let mut characters = 0usize;
     let mut found = 0usize;
@@ -43,9 +42,8 @@ pub(super) fn read(fields: &Fields<'_>, kind: PolicyKind, findings: &mut Finding
             characters = characters.saturating_add(size(node));
             has_readable_effect |= readable_effect(node, form);
             let parsed = parse(node, form, kind);
-            version = parsed.policy.version;
             report(&parsed, fields.path(), form, findings);
-            statements.extend(parsed.policy.statements);
+            policies.push(parsed.policy);
         }
     }
     if found == 0 && fields.is_map() {
@@ -57,7 +55,7 @@ pub(super) fn read(fields: &Fields<'_>, kind: PolicyKind, findings: &mut Finding
         findings.add(Reason::PolicyInvalid, fields.path(), fields.at(), message);
     }
     check_size(characters, quota::POLICY_CHARACTERS, fields.path(), fields, findings);
-    Body { policy: Arc::new(Policy { version, statements: statements.into() }), has_readable_effect, characters }
+    Body { policy: Arc::new(together(policies)), has_readable_effect, characters }
 }
 
 /// Reads `inlinePolicies`.
@@ -87,10 +85,21 @@ pub(super) fn unique_name<'n>(
     let at = entry.get("name").and_then(|node| node.at);
     let path = entry.path_of("name");
     let name = name::inner_name(written).map_err(|message| findings.invalid(&path, at, message)).ok()?;
-    if others.any(|other| *other == name) {
+    // Where there are more, their number is wrong already.
+    if others.by_ref().take(quota::LISTED).any(|other| *other == name) {
         findings.invalid(&path, at, format!("name `{name}` stands twice"));
     }
     Some(name)
+}
+
+/// The statements of all of them.
+fn together(mut policies: Vec<Policy>) -> Policy {
+    let version = policies.last().map_or(Version::V2012, |policy| policy.version);
+    let statements = match policies.pop() {
+        Some(only) if policies.is_empty() => only.statements,
+        last => policies.iter().chain(&last).flat_map(|policy| policy.statements.iter().cloned()).collect(),
+    };
+    Policy { version, statements }
 }
 
 /// Whether an Allow stands in a policy.

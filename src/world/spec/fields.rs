@@ -3,6 +3,7 @@
 //! A reader takes what it can and reports what it cannot: the readable rest of an invalid object goes on to restrict.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use smol_str::SmolStr;
 
@@ -38,6 +39,22 @@ impl<'a> Fields<'a> {
                 findings.invalid(&path.key(key), entry.key_at, format!("key `{key}` stands twice"));
             } else {
                 seen.push(key);
+            }
+        }
+        Self { entries, path, at: node.at, is_map: matches!(node.value, Value::Map(_)) }
+    }
+
+    /// Reads a map of any keys. Every other value, and a key that stands twice, are findings.
+    pub(in crate::world) fn any(node: &'a Node, path: &'a Path<'a>, findings: &mut Findings) -> Self {
+        if !matches!(node.value, Value::Map(_)) {
+            findings.invalid(path, node.at, format!("expected a map, found {}", node.describe()));
+        }
+        let entries = node.entries();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        for entry in entries {
+            let key = entry.key.as_str();
+            if !seen.insert(key) {
+                findings.invalid(&path.key(key), entry.key_at, format!("key `{key}` stands twice"));
             }
         }
         Self { entries, path, at: node.at, is_map: matches!(node.value, Value::Map(_)) }

@@ -27,8 +27,7 @@ pub(super) fn read(node: &Node, path: &Path<'_>, findings: &mut Findings) -> Opt
 }
 
 fn match_labels(node: &Node, path: &Path<'_>, requirements: &mut Vec<Requirement>, findings: &mut Findings) {
-    let keys: Vec<&str> = node.entries().iter().map(|entry| entry.key.as_str()).collect();
-    Fields::read(node, path, &keys, findings);
+    Fields::any(node, path, findings);
     let first = requirements.len();
     for entry in node.entries() {
         let path = path.key(&entry.key);

@@ -81,7 +81,7 @@ impl Declared for PolicySpec {
             description: SmolStr::default(),
             path: None,
             kind: ManagedPolicyType::Managed,
-            policy: Arc::new(Policy { version: Version::V2012, statements: Box::default() }),
+            policy: Arc::new(Policy { version: Version::V2012, statements: Arc::default() }),
         }
     }
 }

@@ -10,8 +10,9 @@ use super::reference::{self, BoundaryReference, PolicyReference};
 use super::user::checked;
 use super::{Declared, body, declared, duration, tags};
 use crate::policy::condition::Instant;
+use crate::policy::statement::{Element, Polarity};
 use crate::policy::tree::Node;
-use crate::policy::{Policy, PolicyKind, Version};
+use crate::policy::{Effect, Policy, PolicyKind, Version};
 use crate::world::entity::NamedPolicy;
 use crate::world::finding::{Findings, Path, Quoted};
 use crate::world::outcome::Finding;
@@ -58,6 +59,15 @@ impl RoleSpec {
     pub fn parse(spec: &Node) -> (Self, Vec<Finding>) {
         declared::parse(spec)
     }
+
+    /// How many entries of principals the trust policy allows, those that it excepts not counted.
+    pub fn trusted_principals(&self) -> usize {
+        let allows = self.trust.statements.iter().filter(|statement| statement.effect == Effect::Allow);
+        allows.fold(0, |sum, statement| match &statement.principals {
+            Element::Listed(Polarity::Positive, principals) => sum.saturating_add(principals.len()),
+            Element::Listed(Polarity::Negated, _) | Element::Absent | Element::Malformed => sum,
+        })
+    }
 }
 
 impl Declared for RoleSpec {
@@ -82,7 +92,7 @@ impl Declared for RoleSpec {
 
 fn trust(fields: &Fields<'_>, findings: &mut Findings) -> Arc<Policy> {
     let Some(node) = fields.required("trustPolicy", findings) else {
-        return Arc::new(Policy { version: Version::V2012, statements: Box::default() });
+        return Arc::new(Policy { version: Version::V2012, statements: Arc::default() });
     };
     let path = fields.path_of("trustPolicy");
     let entry = Fields::read(node, &path, &["statements", "document"], findings);

@@ -226,6 +226,38 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(4_000))]
+
+    #[test]
+    fn a_builder_makes_the_same_world_whatever_it_built_before(
+        steps in proptest::collection::vec((any_input(), any::<[u8; 12]>()), 2..6),
+    ) {
+        let mut builder = Builder::default();
+        let mut input = Input::default();
+        for (next, fates) in steps {
+            let mut fates = fates.into_iter().cycle();
+            // Some objects stay the very same, some become something else in one respect, some go, some come.
+            input.objects.retain_mut(|object| {
+                match fates.next().unwrap() % 8 {
+                    0 => return false,
+                    1 => object.deleting = !object.deleting,
+                    2 => object.uid = Some("2".into()),
+                    3 => object.last_good = None,
+                    4 => object.spec = Spec::Unreadable("gone".to_owned()),
+                    _ => {}
+                }
+                true
+            });
+            input.objects.extend(next.objects);
+            input.namespaces = next.namespaces;
+            input.kinds = next.kinds;
+            input.settings = next.settings;
+            prop_assert_eq!(builder.build(&input), build(&input));
+        }
+    }
+}
+
 // A case prints two worlds or walks through them, which costs several times as much as building them.
 proptest! {
     #![proptest_config(cases(4_000))]

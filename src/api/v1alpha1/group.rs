@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schema;
 use super::statement::InlinePolicy;
-use super::status::{self, Conditions};
+use super::status::{self, Conditions, LastGood};
 
 /// What the members of a group may do, and which Kubernetes groups count as members.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -107,4 +107,9 @@ pub struct IamGroupStatus {
     /// The revision of the snapshot in which this form of the group came into force. Example: `17`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
+
+    /// The last valid form of the group, there while its present form is not valid: what it denied stays denied on every
+    /// replica. It can only refuse, never grant. Absent while the group is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<LastGood>,
 }

@@ -25,7 +25,7 @@ pub use policy::{
 pub use role::{IamRole, IamRoleSpec, IamRoleStatus, TrustPolicy};
 pub use schema::{Document, Tags};
 pub use statement::{Condition, Effect, InlinePolicy, Statement};
-pub use status::{AccessKeyState, AccessKeyStatus, Conditions, FINDINGS, MfaDeviceState, MfaDeviceStatus};
+pub use status::{AccessKeyState, AccessKeyStatus, Conditions, FINDINGS, LastGood, MfaDeviceState, MfaDeviceStatus};
 pub use user::{
     AccessKey, AccessKeyDelivery, AccessKeyMode, IamUser, IamUserSpec, IamUserStatus, Identity, IdentityKind,
     MfaDevice, MfaDeviceType, Sessions,

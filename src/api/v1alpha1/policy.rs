@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{self, Document};
 use super::statement::Statement;
-use super::status::{self, Conditions};
+use super::status::{self, Conditions, LastGood};
 use crate::policy::limits::{LIST_ENTRIES, STATEMENTS, STRING_BYTES};
 
 /// What a policy says, what it is for, and what it is attached to.
@@ -230,6 +230,11 @@ pub struct IamPolicyStatus {
     /// The revision of the snapshot in which this form of the policy came into force. Example: `17`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
+
+    /// The last valid form of the policy, there while its present form is not valid: what it denied stays denied on every
+    /// replica. It can only refuse, never grant. Absent while the policy is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<LastGood>,
 
     /// How many findings the checks of the policy have, also those that `findings` has no room for. Example: `0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{self, Document, Tags};
 use super::statement::{InlinePolicy, Statement};
-use super::status::{self, Conditions};
+use super::status::{self, Conditions, LastGood};
 use super::user::Sessions;
 use crate::policy::limits::STATEMENTS;
 
@@ -166,4 +166,9 @@ pub struct IamRoleStatus {
     /// The revision of the snapshot in which this form of the role came into force. Example: `17`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
+
+    /// The last valid form of the role, there while its present form is not valid: what it denied stays denied on every
+    /// replica. It can only refuse, never grant. Absent while the role is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<LastGood>,
 }

@@ -39,6 +39,15 @@ pub(super) fn document(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// `status.lastGood.spec`: any object, replaced whole.
+pub(super) fn recorded_spec(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-map-type": "atomic",
+        "x-kubernetes-preserve-unknown-fields": true
+    })
+}
+
 /// `tags`: a bounded map. Its keys are free, so nothing of it can be pruned.
 pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

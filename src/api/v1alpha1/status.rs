@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema;
+use super::schema::{self, Document};
 
 /// The conditions of an object, one per type.
 pub type Conditions = Vec<Condition>;
@@ -16,6 +16,19 @@ pub type Conditions = Vec<Condition>;
 pub const FINDINGS: usize = 20;
 /// The largest number of conditions that a status may hold.
 pub(super) const CONDITIONS: usize = 16;
+
+/// The last valid form of an object that is not valid at present.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastGood {
+    /// The generation that had this form, where it is known. Example: `3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+
+    /// The `spec` that it had, unchanged. Only its restrictions count.
+    #[schemars(schema_with = "schema::recorded_spec")]
+    pub spec: Document,
+}
 
 /// What became of a declared MFA device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

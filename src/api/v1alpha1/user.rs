@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{self, Tags};
 use super::statement::InlinePolicy;
-use super::status::{self, AccessKeyStatus, Conditions, MfaDeviceStatus};
+use super::status::{self, AccessKeyStatus, Conditions, LastGood, MfaDeviceStatus};
 
 /// Who a user is to Kubernetes, and what the user may do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -309,4 +309,9 @@ pub struct IamUserStatus {
     /// The revision of the snapshot in which this form of the user came into force. Example: `17`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
+
+    /// The last valid form of the user, there while its present form is not valid: what it denied stays denied on every
+    /// replica. It can only refuse, never grant. Absent while the user is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<LastGood>,
 }

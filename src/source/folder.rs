@@ -63,12 +63,19 @@ pub struct Interpreted {
     pub others: BTreeMap<String, usize>,
 }
 
-/// Builds the world of these paths once; `-` is standard input.
+/// Builds the world of these paths once.
 ///
 /// # Errors
-/// When a file cannot be read, is no YAML or JSON, or holds an object of ours that cannot be placed. An object whose
-/// `spec` is wrong is no error: the world says so in its outcome.
+/// As [`read`]. An object whose `spec` is wrong is no error: the world says so in its outcome.
 pub fn load(paths: &[PathBuf], settings: Settings) -> Result<World, FolderError> {
+    read(paths, settings).map(|input| world::build(&input))
+}
+
+/// Reads what these paths declare, once; `-` is standard input.
+///
+/// # Errors
+/// When a file cannot be read, is no YAML or JSON, or holds an object of ours that cannot be placed.
+pub fn read(paths: &[PathBuf], settings: Settings) -> Result<Input, FolderError> {
     let (standard_input, files): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.iter().cloned().partition(|path| path.as_os_str() == "-");
     let mut seen = BTreeMap::new();
@@ -89,7 +96,7 @@ pub fn load(paths: &[PathBuf], settings: Settings) -> Result<World, FolderError>
     }
     let interpreted = Folder::default().interpret(&seen, settings);
     problems.extend(interpreted.problems);
-    if problems.is_empty() { Ok(world::build(&interpreted.input)) } else { Err(FolderError { problems }) }
+    if problems.is_empty() { Ok(interpreted.input) } else { Err(FolderError { problems }) }
 }
 
 // === impl Folder ===

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::folder::{Folder, FolderError, Interpreted, takes_away};
+use super::publish::Publication;
 use super::settle::{Seen, Settling};
 use crate::manifest::Files;
-use crate::name::Revision;
-use crate::snapshot::Snapshot;
-use crate::store::Publisher;
+use crate::store::{InForce, Publisher, Vector};
 use crate::telemetry::Metrics;
 use crate::telemetry::label::Kind as KindLabel;
-use crate::world::{self, Kind, Reason, Settings, World};
+use crate::world::{self, Settings};
 
 /// How often the folder is read.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -24,12 +23,11 @@ pub struct Reload {
     settings: Settings,
     folder: Folder,
     settling: Settling,
-    publisher: Publisher<Snapshot>,
-    /// What the snapshot in force was compiled from.
-    world: Option<World>,
-    revision: Revision,
+    publication: Publication,
     metrics: Arc<Metrics>,
     began: Instant,
+    /// Objects that mean nothing here, as the log was told.
+    others: BTreeMap<String, usize>,
     unreadable: Option<String>,
     /// Folders below the root that could not be listed, as the log was told.
     unreadable_parts: BTreeSet<String>,
@@ -53,7 +51,7 @@ impl Reload {
     pub fn start(
         root: &Path,
         settings: Settings,
-        publisher: Publisher<Snapshot>,
+        publisher: Publisher<InForce>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, FolderError> {
         let Look { files, whole, parts } = rested(root);
@@ -69,11 +67,10 @@ impl Reload {
             settings,
             folder: Folder::default(),
             settling: Settling::begin(files),
-            publisher,
-            world: None,
-            revision: Revision::default(),
+            publication: Publication::new(publisher, Arc::clone(&metrics)),
             metrics,
             began: Instant::now(),
+            others: BTreeMap::new(),
             unreadable: None,
             unreadable_parts: BTreeSet::new(),
         };
@@ -86,8 +83,8 @@ impl Reload {
     }
 
     /// What is in force.
-    pub fn current(&self) -> Option<Arc<Snapshot>> {
-        self.publisher.current()
+    pub fn current(&self) -> Option<Arc<InForce>> {
+        self.publication.current()
     }
 
     /// Follows the folder for ever. Every read happens off the runtime's threads.
@@ -148,64 +145,13 @@ impl Reload {
 
     fn publish(&mut self, interpreted: &Interpreted) {
         let began = Instant::now();
-        let world = world::build(&interpreted.input);
-        // Equality, not the digest: who may write objects could choose some that cancel another's part of it.
-        if self.world.as_ref() == Some(&world) {
-            return;
-        }
-        self.revision = Revision(self.revision.0.saturating_add(1));
-        let snapshot = Arc::new(Snapshot::compile(&world, self.revision));
-        self.publisher.publish(Arc::clone(&snapshot));
-        self.metrics.published(self.revision.0, world.digest, began.elapsed());
-        for kind in Kind::ALL {
-            let objects = interpreted.input.objects.iter().filter(|object| object.key.kind == kind).count();
-            let of_kind = world.outcomes.iter().filter(|(key, _)| key.kind == kind);
-            let broken = of_kind.filter(|(_, outcome)| !outcome.is_in_force()).count();
-            self.metrics.objects(kind_label(kind), count(objects));
-            self.metrics.undecodable(kind_label(kind), count(broken));
-        }
-        self.metrics.objects(KindLabel::Namespace, count(interpreted.input.namespaces.len()));
-        self.metrics.objects(KindLabel::CustomResourceDefinition, count(interpreted.input.kinds.len()));
-        for (kind, objects) in &interpreted.others {
-            tracing::info!(%kind, objects, "ignored: no kind that matters here");
-        }
-        for (key, outcome) in &world.outcomes {
-            for finding in &outcome.findings {
-                tracing::warn!(
-                    object = %key,
-                    place = outcome.place(finding),
-                    reason = finding.reason.as_str(),
-                    path = finding.path,
-                    message = finding.message,
-                    "{}",
-                    effect(finding.reason)
-                );
+        self.publication.publish(world::build(&interpreted.input), Vector::default(), began);
+        if self.others != interpreted.others {
+            for (kind, objects) in &interpreted.others {
+                tracing::info!(%kind, objects, "ignored: no kind that matters here");
             }
+            self.others.clone_from(&interpreted.others);
         }
-        for account in world.accounts_selected_unseen() {
-            tracing::warn!(%account, "no Namespace manifest: guardrails that select by label apply to this account");
-        }
-        tracing::info!(
-            revision = self.revision.0,
-            digest = %world.digest,
-            objects = snapshot.objects(),
-            "a new snapshot is in force"
-        );
-        self.world = Some(world);
-    }
-}
-
-/// What a finding does to its object.
-fn effect(reason: Reason) -> &'static str {
-    match reason {
-        Reason::ReferenceNotFound => "a reference leads nowhere: what it would grant is not granted",
-        Reason::NotManagementAccount => "this guardrail has no effect",
-        Reason::PolicyInvalid
-        | Reason::SpecInvalid
-        | Reason::Unreadable
-        | Reason::IdentityConflict
-        | Reason::DeclaredTwice
-        | Reason::QuotaExceeded => "this object restricts and grants nothing",
     }
 }
 
@@ -251,19 +197,6 @@ fn look(root: &Path, before: &BTreeMap<PathBuf, Seen>) -> Look {
         }
     }
     Look { files, whole, parts }
-}
-
-fn kind_label(kind: Kind) -> KindLabel {
-    match kind {
-        Kind::User => KindLabel::IamUser,
-        Kind::Group => KindLabel::IamGroup,
-        Kind::Role => KindLabel::IamRole,
-        Kind::Policy => KindLabel::IamPolicy,
-    }
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::decide::{Verdict, decide};
 use crate::mapping::{self, Attributes, Now, ResourceAttributes, ScopeFacts, Setting, Target};
 use crate::name::Mode;
 use crate::snapshot::Snapshot;
-use crate::store::{self, Reader};
+use crate::store::{self, InForce, Reader};
 use crate::telemetry::Metrics;
 use crate::world::Settings;
 
@@ -33,7 +33,7 @@ spec:
 struct Fixture {
     base: PathBuf,
     reload: Reload,
-    reader: Reader<Snapshot>,
+    reader: Reader<InForce>,
 }
 
 impl Fixture {
@@ -106,7 +106,8 @@ fn write(path: &Path, text: &str) {
 }
 
 /// May this user get one such object in `payments`?
-fn verdict(snapshot: &Snapshot, user: &str, resource: &str) -> Verdict {
+fn verdict(in_force: &InForce, user: &str, resource: &str) -> Verdict {
+    let snapshot: &Snapshot = &in_force.snapshot;
     let attributes = Attributes {
         user: user.into(),
         target: Target::Resource(ResourceAttributes {
@@ -135,7 +136,7 @@ fn a_change_is_in_force_within_a_second() {
     assert_eq!(folder.verdict("pods"), Verdict::Allow);
     assert_eq!(folder.verdict("secrets"), Verdict::ExplicitDeny);
     write(&folder.file("more.yml"), &ALL.replace("name: all", "name: other"));
-    folder.until("another policy", |folder| folder.reader.load().unwrap().objects() == 3);
+    folder.until("another policy", |folder| folder.reader.load().unwrap().snapshot.objects() == 3);
     let began = Instant::now();
     write(&folder.file("all.yaml"), &ALL.replace("effect: Allow", "effect: Deny"));
     folder.until("a Deny in place of the Allow", |folder| folder.verdict("pods") == Verdict::ExplicitDeny);
@@ -169,7 +170,7 @@ fn an_object_that_becomes_invalid_keeps_the_denies_of_its_last_good_form() {
 #[test]
 fn what_is_gone_for_a_moment_was_never_gone() {
     let mut folder = Fixture::new(&[("alice.yaml", ALICE), ("all.yaml", ALL)]);
-    let before = folder.reader.load().unwrap().revision();
+    let before = folder.reader.load().unwrap().snapshot.revision();
     for _ in 0..3 {
         std::fs::remove_file(folder.file("all.yaml")).unwrap();
         for _ in 0..5 {
@@ -180,7 +181,7 @@ fn what_is_gone_for_a_moment_was_never_gone() {
             folder.step();
         }
     }
-    assert_eq!(folder.reader.load().unwrap().revision(), before);
+    assert_eq!(folder.reader.load().unwrap().snapshot.revision(), before);
     std::fs::remove_file(folder.file("all.yaml")).unwrap();
     folder.until("gone for good", |folder| folder.verdict("secrets") == Verdict::ImplicitDeny);
 }
@@ -215,17 +216,17 @@ fn a_tree_that_is_swapped_by_renaming_a_link_is_taken_in_one_step() {
     write(&next.join("moved/alice.yaml"), ALICE);
     write(&next.join("moved/all.yaml"), &ALL.replace("secrets/*", "*"));
     std::os::unix::fs::symlink("next", folder.base.join("link")).unwrap();
-    let before = folder.reader.load().unwrap().revision();
+    let before = folder.reader.load().unwrap().snapshot.revision();
     std::fs::rename(folder.base.join("link"), folder.base.join("root")).unwrap();
     folder.until("the new tree", |folder| folder.verdict("pods") == Verdict::ExplicitDeny);
-    assert_eq!(folder.reader.load().unwrap().revision().0, before.0 + 1);
+    assert_eq!(folder.reader.load().unwrap().snapshot.revision().0, before.0 + 1);
 }
 
 #[test]
 fn a_mounted_config_map_is_followed() {
     let mut folder = Fixture::new(&[("..2026_1/all.yaml", ALL), ("..2026_1/alice.yaml", ALICE)]);
     // Nothing but hidden names yet: the links that make them visible come now.
-    assert_eq!(folder.reader.load().unwrap().objects(), 0);
+    assert_eq!(folder.reader.load().unwrap().snapshot.objects(), 0);
     std::os::unix::fs::symlink("..2026_1", folder.file("..data")).unwrap();
     for name in ["all.yaml", "alice.yaml"] {
         std::os::unix::fs::symlink(format!("..data/{name}"), folder.file(name)).unwrap();

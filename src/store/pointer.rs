@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
 
 /// The writing end. There is one: it cannot be cloned.
 #[derive(Debug)]
 pub struct Publisher<T> {
     current: Arc<ArcSwapOption<T>>,
+    published: watch::Sender<u64>,
 }
 
 /// A reading end, cheap to clone.
@@ -17,12 +19,14 @@ pub struct Publisher<T> {
 #[derive(Debug)]
 pub struct Reader<T> {
     current: Arc<ArcSwapOption<T>>,
+    published: watch::Receiver<u64>,
 }
 
 /// The two ends of a new pointer, with nothing published yet.
 pub fn channel<T>() -> (Publisher<T>, Reader<T>) {
     let current = Arc::new(ArcSwapOption::empty());
-    (Publisher { current: Arc::clone(&current) }, Reader { current })
+    let (sender, receiver) = watch::channel(0);
+    (Publisher { current: Arc::clone(&current), published: sender }, Reader { current, published: receiver })
 }
 
 // === impl Publisher ===
@@ -31,6 +35,7 @@ impl<T> Publisher<T> {
     /// Puts a value in force, for every reader at once.
     pub fn publish(&mut self, value: Arc<T>) {
         self.current.store(Some(value));
+        self.published.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// What is in force; `None` before the first publication.
@@ -40,7 +45,7 @@ impl<T> Publisher<T> {
 
     /// One more reader.
     pub fn reader(&self) -> Reader<T> {
-        Reader { current: Arc::clone(&self.current) }
+        Reader { current: Arc::clone(&self.current), published: self.published.subscribe() }
     }
 }
 
@@ -51,11 +56,16 @@ impl<T> Reader<T> {
     pub fn load(&self) -> Option<Arc<T>> {
         self.current.load_full()
     }
+
+    /// Changes with each publication, to wait for the next one. Who decides never waits for it.
+    pub fn publications(&self) -> watch::Receiver<u64> {
+        self.published.clone()
+    }
 }
 
 impl<T> Clone for Reader<T> {
     fn clone(&self) -> Self {
-        Self { current: Arc::clone(&self.current) }
+        Self { current: Arc::clone(&self.current), published: self.published.clone() }
     }
 }
 

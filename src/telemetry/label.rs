@@ -106,6 +106,8 @@ label_values! {
         Namespace = "Namespace",
         /// `CustomResourceDefinition`.
         CustomResourceDefinition = "CustomResourceDefinition",
+        /// `APIService`.
+        ApiService = "APIService",
         /// A manifest that is no object: unreadable file or folder, unknown kind.
         Manifest = "Manifest",
     }
@@ -124,6 +126,34 @@ label_values! {
         Panic = "panic",
         /// The evaluation spent its budget.
         Budget = "budget",
+        /// The API server did not say who may make a reserved change.
+        Unanswered = "unanswered",
+    }
+}
+
+label_values! {
+    /// What the operator writes.
+    WriteTarget {
+        /// The status of an object.
+        Status = "status",
+        /// The finalizer of an object.
+        Finalizer = "finalizer",
+        /// An event.
+        Event = "event",
+        /// The `caBundle` of our registration.
+        CaBundle = "ca_bundle",
+    }
+}
+
+label_values! {
+    /// What became of a write.
+    WriteResult {
+        /// It was done.
+        Written = "written",
+        /// The object was another by then, or gone.
+        Overtaken = "overtaken",
+        /// It was refused, or there was no answer.
+        Failed = "failed",
     }
 }
 
@@ -146,6 +176,15 @@ pub struct KindLabel {
 pub struct FailClosedLabel {
     /// Why.
     pub reason: FailClosed,
+}
+
+/// The labels of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WriteLabels {
+    /// What was written.
+    pub target: WriteTarget,
+    /// What became of it.
+    pub result: WriteResult,
 }
 
 /// The labels of a decision.

@@ -1,8 +1,9 @@
 //! Every metric by its name, cheap to record.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::{Mutex, OnceLock, PoisonError, atomic::AtomicU64};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -13,7 +14,7 @@ use prometheus_client::registry::Registry;
 
 use super::label::{
     Decision, DecisionLabels, DigestLabel, FailClosed, FailClosedLabel, Kind, KindLabel, Layer, Mode, Surface,
-    SurfaceLabel,
+    SurfaceLabel, WriteLabels, WriteResult, WriteTarget,
 };
 
 /// The `Content-Type` of [`Metrics::expose`].
@@ -39,12 +40,25 @@ pub struct Metrics {
     store_digest: Family<DigestLabel, Gauge<u64, AtomicU64>>,
     digest: Mutex<Option<DigestLabel>>,
     source_errors: Family<KindLabel, Counter>,
+    source_relists: Family<KindLabel, Counter>,
+    snapshot_age: Family<KindLabel, Gauge<f64, AtomicU64>>,
+    /// When something was last heard about a kind.
+    heard: Mutex<BTreeMap<Kind, Instant>>,
+    source_refused_older: Family<KindLabel, Counter>,
+    source_resource_version: Family<KindLabel, Gauge<u64, AtomicU64>>,
+    store_epoch: Gauge<u64, AtomicU64>,
+    rebuild_mismatch: Counter,
     fail_closed: Family<FailClosedLabel, Counter>,
     budget_exhausted: Counter,
     unmapped_identity: Counter,
     impersonation_unparsed: Counter,
     root_activity: Counter,
     certificate_expiry: Gauge<i64>,
+    leader: Gauge<i64>,
+    live_replicas: Gauge<u64, AtomicU64>,
+    operator_writes: Family<WriteLabels, Counter>,
+    operator_panics: Counter,
+    propagation: Histogram,
 }
 
 // === impl Metrics ===
@@ -79,6 +93,23 @@ impl Metrics {
         r.register("store_digest_info", "Fingerprint of the objects in force, as a label", store_digest.clone());
         let source_errors = Family::default();
         r.register("source_errors", "Failures to read objects, by kind", source_errors.clone());
+        let snapshot_age: Family<KindLabel, Gauge<f64, AtomicU64>> = Family::default();
+        let help = "Seconds since the API server last said something about a kind, by kind";
+        r.register("snapshot_age_seconds", help, snapshot_age.clone());
+        let source_relists = Family::default();
+        r.register("source_relists", "Complete lists of a kind from the API server", source_relists.clone());
+        let source_refused_older = Family::default();
+        let help = "Answers of the API server that were older than what had been seen, by kind";
+        r.register("source_refused_older", help, source_refused_older.clone());
+        let source_resource_version = Family::default();
+        let help = "Resource version up to which a kind has been seen and is in force";
+        r.register("source_resource_version", help, source_resource_version.clone());
+        let store_epoch = Gauge::default();
+        let help = "How often the API server went back to an older state since the process started";
+        r.register("store_epoch", help, store_epoch.clone());
+        let rebuild_mismatch = Counter::default();
+        let help = "Builds from scratch that differed from what was in force";
+        r.register("rebuild_mismatch", help, rebuild_mismatch.clone());
         let fail_closed = Family::default();
         r.register("fail_closed", "Requests refused without a decision, by reason", fail_closed.clone());
         let budget_exhausted = Counter::default();
@@ -93,11 +124,29 @@ impl Metrics {
         let certificate_expiry = Gauge::default();
         let help = "Seconds until the serving certificate expires; negative once it has";
         r.register("certificate_expiry_seconds", help, certificate_expiry.clone());
+        let leader = Gauge::default();
+        r.register("leader", "Whether this replica writes status: 1 or 0", leader.clone());
+        let live_replicas = Gauge::default();
+        r.register("live_replicas", "Replicas that live, as this one sees it", live_replicas.clone());
+        let operator_writes = Family::default();
+        r.register("operator_writes", "Writes into the cluster, by what and outcome", operator_writes.clone());
+        let operator_panics = Counter::default();
+        r.register("operator_panics", "Panics while reconciling, each caught", operator_panics.clone());
+        let propagation = propagation_histogram();
+        let help = "Time from when the holder saw a change of an object until every live replica ran it, in seconds";
+        r.register("propagation_seconds", help, propagation.clone());
 
         for kind in Kind::ALL {
             let _ = snapshot_objects.get_or_create(&KindLabel { kind: *kind });
             let _ = undecodable_objects.get_or_create(&KindLabel { kind: *kind });
             let _ = source_errors.get_or_create(&KindLabel { kind: *kind });
+            let _ = source_relists.get_or_create(&KindLabel { kind: *kind });
+            let _ = source_refused_older.get_or_create(&KindLabel { kind: *kind });
+        }
+        for target in WriteTarget::ALL.iter().copied() {
+            for result in WriteResult::ALL.iter().copied() {
+                let _ = operator_writes.get_or_create(&WriteLabels { target, result });
+            }
         }
         for reason in FailClosed::ALL {
             let _ = fail_closed.get_or_create(&FailClosedLabel { reason: *reason });
@@ -116,12 +165,24 @@ impl Metrics {
             store_digest,
             digest: Mutex::new(None),
             source_errors,
+            source_relists,
+            snapshot_age,
+            heard: Mutex::new(BTreeMap::new()),
+            source_refused_older,
+            source_resource_version,
+            store_epoch,
+            rebuild_mismatch,
             fail_closed,
             budget_exhausted,
             unmapped_identity,
             impersonation_unparsed,
             root_activity,
             certificate_expiry,
+            leader,
+            live_replicas,
+            operator_writes,
+            operator_panics,
+            propagation,
         }
     }
 
@@ -162,6 +223,36 @@ impl Metrics {
         self.source_errors.get_or_create(&KindLabel { kind }).inc();
     }
 
+    /// The API server said something about a kind: its objects, a change, or that there is none.
+    pub fn source_heard(&self, kind: Kind) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, Instant::now());
+    }
+
+    /// All objects of a kind were listed.
+    pub fn source_relist(&self, kind: Kind) {
+        self.source_relists.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// An answer about objects of a kind was older than what had been seen, and was refused.
+    pub fn source_refused_older(&self, kind: Kind) {
+        self.source_refused_older.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Up to where a kind has been seen and is in force.
+    pub fn source_resource_version(&self, kind: Kind, version: u64) {
+        self.source_resource_version.get_or_create(&KindLabel { kind }).set(version);
+    }
+
+    /// How often the API server went back.
+    pub fn store_epoch(&self, epoch: u64) {
+        self.store_epoch.set(epoch);
+    }
+
+    /// A build from scratch differed from what was in force.
+    pub fn rebuild_mismatch(&self) {
+        self.rebuild_mismatch.inc();
+    }
+
     /// A request was refused without a decision.
     pub fn fail_closed(&self, reason: FailClosed) {
         self.fail_closed.get_or_create(&FailClosedLabel { reason }).inc();
@@ -192,8 +283,36 @@ impl Metrics {
         self.certificate_expiry.set(seconds);
     }
 
+    /// Whether this replica writes status.
+    pub fn leader(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// How many replicas live, this one included.
+    pub fn live_replicas(&self, count: usize) {
+        self.live_replicas.set(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    /// The operator wrote something, or tried to.
+    pub fn write(&self, target: WriteTarget, result: WriteResult) {
+        self.operator_writes.get_or_create(&WriteLabels { target, result }).inc();
+    }
+
+    /// A panic of the operator was caught.
+    pub fn operator_panic(&self) {
+        self.operator_panics.inc();
+    }
+
+    /// A change of an object runs on every live replica, so long after the holder saw it.
+    pub fn propagated(&self, took: Duration) {
+        self.propagation.observe(took.as_secs_f64());
+    }
+
     /// All metrics as OpenMetrics text; see [`OPENMETRICS_CONTENT_TYPE`].
     pub fn expose(&self) -> String {
+        for (kind, heard) in &*self.heard.lock().unwrap_or_else(PoisonError::into_inner) {
+            self.snapshot_age.get_or_create(&KindLabel { kind: *kind }).set(heard.elapsed().as_secs_f64());
+        }
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             // Writing into a String does not fail, but half an exposition must not look whole.
@@ -213,6 +332,11 @@ impl Default for Metrics {
 fn decision_histogram() -> Histogram {
     // 10 µs, 20 µs, … 5.2 s
     Histogram::new(exponential_buckets(0.000_01, 2.0, 20))
+}
+
+fn propagation_histogram() -> Histogram {
+    // 1 ms, 2 ms, … 33 s
+    Histogram::new(exponential_buckets(0.001, 2.0, 16))
 }
 
 fn build_histogram() -> Histogram {
@@ -288,6 +412,18 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_has_an_age_once_something_was_heard_about_it() {
+        let metrics = Metrics::new();
+        assert!(!metrics.expose().contains("kube_iam_snapshot_age_seconds{"));
+        metrics.source_heard(Kind::IamRole);
+        let text = metrics.expose();
+        let line =
+            text.lines().find(|line| line.starts_with("kube_iam_snapshot_age_seconds{kind=\"IamRole\"} ")).unwrap();
+        let age: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+        assert!((0.0..60.0).contains(&age), "{line}");
+    }
+
+    #[test]
     fn one_digest_is_in_force_at_a_time() {
         let metrics = Metrics::new();
         for digest in ["aa", "bb", "bb"] {
@@ -304,6 +440,7 @@ mod tests {
         metrics.published(7, "aa", Duration::from_millis(3));
         metrics.fail_closed(FailClosed::Panic);
         metrics.certificate_expiry(-5);
+        metrics.source_resource_version(Kind::IamUser, 42);
         let text = metrics.expose();
         for line in [
             "kube_iam_snapshot_revision 7",
@@ -311,6 +448,11 @@ mod tests {
             r#"kube_iam_undecodable_objects{kind="IamPolicy"} 0"#,
             "kube_iam_snapshot_build_seconds_count 1",
             r#"kube_iam_source_errors_total{kind="Manifest"} 0"#,
+            r#"kube_iam_source_relists_total{kind="APIService"} 0"#,
+            r#"kube_iam_source_refused_older_total{kind="Namespace"} 0"#,
+            r#"kube_iam_source_resource_version{kind="IamUser"} 42"#,
+            "kube_iam_store_epoch 0",
+            "kube_iam_rebuild_mismatch_total 0",
             r#"kube_iam_fail_closed_total{reason="panic"} 1"#,
             r#"kube_iam_fail_closed_total{reason="not_ready"} 0"#,
             "kube_iam_budget_exhausted_total 0",
@@ -318,6 +460,10 @@ mod tests {
             "kube_iam_impersonation_unparsed_total 0",
             "kube_iam_root_activity_total 0",
             "kube_iam_certificate_expiry_seconds -5",
+            "kube_iam_leader 0",
+            "kube_iam_live_replicas 0",
+            r#"kube_iam_operator_writes_total{target="status",result="written"} 0"#,
+            "kube_iam_operator_panics_total 0",
         ] {
             assert!(text.lines().any(|found| found == line), "no `{line}` in\n{text}");
         }

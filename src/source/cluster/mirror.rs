@@ -1,0 +1,370 @@
+//! The catalog as an image of the API server: what each notice changes.
+//!
+//! Pure but for the catalog's lock: the same notices in the same order make the same catalog, whenever they come.
+//!
+//! # Guarantees
+//! No restriction gets lost on the way. An object whose `spec` is not valid keeps its last good form beside it: the one
+//! that its status records, or the one that was seen here, whichever is later. An object that was deleted grants nothing
+//! from that moment and restricts until it is known that its kind is still served; one whose kind is gone restricts until
+//! the kind is listed again. A list that is not whole takes nothing away.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use smol_str::{SmolStr, format_smolstr};
+
+use super::item::{Content, Id, Item, Recorded, Stored};
+use super::listing::Listing;
+use super::notice::Notice;
+use super::pace::Urgency;
+use super::resource;
+use crate::policy::tree::Node;
+use crate::store::{Catalog, CatalogWriter, Entry, Vector, WatchedKind};
+use crate::world::{self, Input, KindFacts, Object, ObjectKey, Spec};
+
+/// Before the name of a CustomResourceDefinition that says something about kinds.
+const DEFINITION: &str = "CustomResourceDefinition/";
+/// Before the name of an APIService.
+const API_SERVICE: &str = "APIService/";
+
+/// The image, and what of it has not been built yet.
+#[derive(Debug)]
+pub(super) struct Mirror {
+    writer: CatalogWriter,
+    /// Of each object: what was good of it last.
+    good: BTreeMap<ObjectKey, Good>,
+    listed: BTreeSet<WatchedKind>,
+    /// APIServices behind which other servers stand, by name.
+    elsewhere: BTreeMap<SmolStr, Elsewhere>,
+    pending: Option<Urgency>,
+}
+
+/// A group that another server serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Elsewhere {
+    /// Its group and version.
+    pub served: SmolStr,
+    /// The resource version of the APIService that says so.
+    pub version: u64,
+}
+
+/// Whether an object is valid, and the generation of its last good form.
+#[derive(Clone, Copy, Debug)]
+struct Good {
+    now: bool,
+    generation: i64,
+}
+
+// === impl Mirror ===
+
+impl Mirror {
+    pub(super) fn new(writer: CatalogWriter) -> Self {
+        Self { writer, good: BTreeMap::new(), listed: BTreeSet::new(), elsewhere: BTreeMap::new(), pending: None }
+    }
+
+    /// Whether every kind has been listed.
+    pub(super) fn is_whole(&self) -> bool {
+        self.listed.len() == WatchedKind::ALL.len()
+    }
+
+    /// Whether a kind has been listed.
+    pub(super) fn has_listed(&self, kind: WatchedKind) -> bool {
+        self.listed.contains(&kind)
+    }
+
+    /// How urgent the changes are that were not taken yet; `None` when there are none.
+    pub(super) fn pending(&self) -> Option<Urgency> {
+        self.pending
+    }
+
+    /// How far everything was seen.
+    pub(super) fn vector(&self) -> Vector {
+        self.writer.read(Catalog::vector)
+    }
+
+    /// Takes what there is to build from. What changes from now on is pending.
+    pub(super) fn take(&mut self) -> (Input, Vector) {
+        self.pending = None;
+        self.writer.read(|catalog| (catalog.input(), catalog.vector()))
+    }
+
+    /// What there is, all of it built already.
+    pub(super) fn input(&self) -> Input {
+        self.writer.read(Catalog::input)
+    }
+
+    /// What was built is to be built again.
+    pub(super) fn doubt(&mut self) {
+        self.changes(Urgency::Restricts);
+    }
+
+    /// The APIServices behind which other servers stand.
+    pub(super) fn elsewhere(&self) -> &BTreeMap<SmolStr, Elsewhere> {
+        &self.elsewhere
+    }
+
+    /// Takes a notice in.
+    pub(super) fn apply(&mut self, notice: Notice) {
+        match notice {
+            Notice::Listed(kind, listing) => self.listed(kind, listing),
+            Notice::Changed(kind, item) => {
+                let version = item.version;
+                self.changed(item);
+                self.seen(kind, version);
+            }
+            Notice::Deleted(kind, item) => {
+                let version = item.version;
+                self.deleted(item);
+                self.seen(kind, version);
+            }
+            Notice::Departed(objects) => {
+                for (key, uid) in objects {
+                    if self.writer.read(|catalog| catalog.get(&key).is_some_and(|entry| entry.object.uid == uid)) {
+                        self.remove(&Id::Ours(key));
+                    }
+                }
+            }
+            Notice::Seen(kind, version) => self.seen(kind, version),
+            Notice::Gone(kind) => self.gone(kind),
+            Notice::Discovered(source, kinds) => {
+                if self.elsewhere.contains_key(&source) {
+                    self.kinds(format_smolstr!("{API_SERVICE}{source}"), kinds);
+                }
+            }
+        }
+    }
+
+    fn listed(&mut self, kind: WatchedKind, listing: Listing) {
+        let whole = listing.is_whole();
+        if listing.unidentified > 0 {
+            tracing::error!(
+                kind = kind.as_str(),
+                objects = listing.unidentified,
+                "objects without a name or version that can be read; none of this kind counts as deleted meanwhile"
+            );
+        }
+        let mut there = BTreeSet::new();
+        for item in listing.items {
+            there.insert(item.content.id());
+            self.changed(item);
+        }
+        for id in self.ids(kind).into_iter().filter(|id| !there.contains(id)) {
+            match id {
+                Id::Ours(key) if !whole => self.restrict(&key),
+                id if whole => self.remove(&id),
+                Id::Ours(_) | Id::Namespace(_) | Id::Definition(_) | Id::ApiService(_) => {}
+            }
+        }
+        self.seen(kind, listing.version);
+        if self.listed.insert(kind) && self.is_whole() {
+            self.changes(Urgency::Restricts);
+        }
+    }
+
+    /// Everything of a kind that is known.
+    fn ids(&self, kind: WatchedKind) -> Vec<Id> {
+        let sources = |catalog: &Catalog, prefix: &str, id: fn(SmolStr) -> Id| -> Vec<Id> {
+            catalog.kind_sources().filter_map(|source| Some(id(source.strip_prefix(prefix)?.into()))).collect()
+        };
+        self.writer.read(|catalog| match kind {
+            WatchedKind::Ours(kind) => catalog.keys(kind).cloned().map(Id::Ours).collect(),
+            WatchedKind::Namespace => catalog.namespace_names().cloned().map(Id::Namespace).collect(),
+            WatchedKind::CustomResourceDefinition => sources(catalog, DEFINITION, Id::Definition),
+            WatchedKind::ApiService => {
+                let mut ids = sources(catalog, API_SERVICE, Id::ApiService);
+                ids.extend(self.elsewhere.keys().cloned().map(Id::ApiService));
+                ids
+            }
+        })
+    }
+
+    fn changed(&mut self, item: Item) {
+        match item.content {
+            Content::Ours(stored) => self.stored(item.version, *stored),
+            Content::Namespace(name, None) => {
+                tracing::error!(namespace = %name, "its labels or annotations cannot be read; what they were stands");
+            }
+            Content::Namespace(name, Some(entry)) => {
+                let same = self
+                    .writer
+                    .read(|catalog| catalog.namespace(&name).is_some_and(|before| before.facts == entry.facts));
+                self.writer.write(|catalog| catalog.insert_namespace(entry));
+                if !same {
+                    self.changes(Urgency::Restricts);
+                }
+            }
+            Content::Definition(name, None) => {
+                tracing::error!(definition = %name, "it does not say which kind it brings; what it brought stands");
+            }
+            Content::Definition(name, Some(facts)) => self.kinds(format_smolstr!("{DEFINITION}{name}"), vec![facts]),
+            Content::ApiService(name, None) => self.remove(&Id::ApiService(name)),
+            Content::ApiService(name, Some(served)) => {
+                self.elsewhere.insert(name, Elsewhere { served, version: item.version });
+            }
+        }
+    }
+
+    fn stored(&mut self, version: u64, stored: Stored) {
+        let Stored { mut object, generation, finalizers, status, recorded } = stored;
+        let before = self.writer.read(|catalog| catalog.get(&object.key).cloned());
+        // Another object of the same name inherits nothing.
+        let same_object = before.as_ref().filter(|before| before.object.uid == object.uid);
+        let good = match world::check(&object).is_empty() {
+            true => Good { now: true, generation },
+            false => {
+                let memory = same_object.and_then(|before| self.remembered(before));
+                let (last_good, generation) = later(
+                    memory,
+                    recorded.filter(|record| record.generation < generation && is_valid(&object, record)),
+                );
+                object.last_good = last_good;
+                Good { now: false, generation }
+            }
+        };
+        let mut is_news = true;
+        let mut generation_version = version;
+        if let Some(before) = same_object {
+            if before.generation == generation {
+                generation_version = before.generation_version;
+            }
+            if says_the_same(&before.object, &object) {
+                // The very same tree, so that what was made of it can be recognized.
+                object = before.object.clone();
+                is_news = false;
+            }
+        }
+        if is_news {
+            self.changes(Urgency::of(before.as_ref().map(|before| &before.object), &object));
+        }
+        self.good.insert(object.key.clone(), good);
+        let last_good_generation = good.last();
+        self.writer.write(|catalog| {
+            catalog.insert(Entry {
+                object,
+                last_good_generation,
+                version,
+                generation,
+                generation_version,
+                finalizers,
+                status,
+                change: 0,
+            });
+        });
+    }
+
+    /// The last good form of an object as it was seen here, and its generation.
+    fn remembered(&self, entry: &Entry) -> Option<Recorded> {
+        let good = self.good.get(&entry.object.key)?;
+        let spec = match (&entry.object.spec, good.now) {
+            (Spec::Read(spec), true) => Arc::clone(spec),
+            (Spec::Read(_), false) | (Spec::Unreadable(_), _) => Arc::clone(entry.object.last_good.as_ref()?),
+        };
+        Some(Recorded { generation: good.generation, spec })
+    }
+
+    fn deleted(&mut self, item: Item) {
+        match item.content.id() {
+            Id::Ours(key) => self.restrict(&key),
+            id @ (Id::Namespace(_) | Id::Definition(_) | Id::ApiService(_)) => self.remove(&id),
+        }
+    }
+
+    /// An object grants nothing any more, as if it were being deleted.
+    fn restrict(&mut self, key: &ObjectKey) {
+        let entry = self.writer.read(|catalog| catalog.get(key).filter(|entry| !entry.object.deleting).cloned());
+        let Some(mut entry) = entry else { return };
+        entry.object.deleting = true;
+        self.writer.write(|catalog| catalog.insert(entry));
+        self.changes(Urgency::Restricts);
+    }
+
+    /// The kind is not served any more: what it held restricts.
+    fn gone(&mut self, kind: WatchedKind) {
+        let Some(definition) = resource::definition(kind) else { return };
+        let entries: Vec<Entry> = self.writer.read(|catalog| {
+            catalog.entries().filter(|entry| WatchedKind::Ours(entry.object.key.kind) == kind).cloned().collect()
+        });
+        for mut entry in entries {
+            let remembered = self.remembered(&entry);
+            let generation = remembered.as_ref().map_or(0, |remembered| remembered.generation);
+            let good = Good { now: false, generation };
+            self.good.insert(entry.object.key.clone(), good);
+            entry.last_good_generation = good.last();
+            entry.object.last_good = remembered.map(|remembered| remembered.spec);
+            entry.object.spec = Spec::Unreadable(format!("the CustomResourceDefinition `{definition}` is gone"));
+            self.writer.write(|catalog| catalog.insert(entry));
+        }
+        self.changes(Urgency::Restricts);
+    }
+
+    fn kinds(&mut self, source: SmolStr, kinds: Vec<KindFacts>) {
+        if self.writer.write(|catalog| catalog.set_kinds(source, kinds)) {
+            self.changes(Urgency::Restricts);
+        }
+    }
+
+    fn remove(&mut self, id: &Id) {
+        match id {
+            Id::Ours(key) => {
+                self.good.remove(key);
+                if self.writer.write(|catalog| catalog.remove(key)).is_some() {
+                    self.changes(Urgency::Restricts);
+                }
+            }
+            Id::Namespace(name) => {
+                if self.writer.write(|catalog| catalog.remove_namespace(name)).is_some() {
+                    self.changes(Urgency::Restricts);
+                }
+            }
+            Id::Definition(name) => self.kinds(format_smolstr!("{DEFINITION}{name}"), Vec::new()),
+            Id::ApiService(name) => {
+                self.elsewhere.remove(name);
+                self.kinds(format_smolstr!("{API_SERVICE}{name}"), Vec::new());
+            }
+        }
+    }
+
+    fn seen(&mut self, kind: WatchedKind, version: u64) {
+        self.writer.write(|catalog| catalog.seen(kind, version));
+    }
+
+    fn changes(&mut self, urgency: Urgency) {
+        self.pending = self.pending.max(Some(urgency));
+    }
+}
+
+// === impl Good ===
+
+impl Good {
+    fn last(self) -> Option<i64> {
+        (self.generation > 0).then_some(self.generation)
+    }
+}
+
+// === free functions ===
+
+/// Whether an object would be valid in a form that was recorded.
+fn is_valid(object: &Object, record: &Recorded) -> bool {
+    world::check(&Object { spec: Spec::Read(Arc::clone(&record.spec)), ..object.clone() }).is_empty()
+}
+
+/// The later of two forms, and its generation. A record that does not say of which generation it is counts as the earlier:
+/// it may have been written for another invalid form, before the valid one that was seen here.
+fn later(memory: Option<Recorded>, record: Option<Recorded>) -> (Option<Arc<Node>>, i64) {
+    let later = match (memory, record) {
+        (Some(memory), Some(record)) if record.generation < memory.generation => Some(memory),
+        (_, Some(record)) => Some(record),
+        (memory, None) => memory,
+    };
+    later.map_or((None, 0), |form| (Some(form.spec), form.generation))
+}
+
+/// Whether two forms of one object mean the same to a world.
+fn says_the_same(a: &Object, b: &Object) -> bool {
+    let spec = match (&a.spec, &b.spec) {
+        (Spec::Read(a), Spec::Read(b)) => a == b,
+        (Spec::Unreadable(a), Spec::Unreadable(b)) => a == b,
+        (Spec::Read(_), Spec::Unreadable(_)) | (Spec::Unreadable(_), Spec::Read(_)) => false,
+    };
+    spec && a.last_good == b.last_good && a.deleting == b.deleting && a.uid == b.uid
+}

@@ -1,0 +1,556 @@
+//! What notices make of a catalog, and what is decided from it.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::api_server::Definition;
+use super::item::Item;
+use super::listing::Listing;
+use super::mirror::Mirror;
+use super::notice::Notice;
+use super::pace::Urgency;
+use crate::decide::{Verdict, decide};
+use crate::mapping::{self, Attributes, Now, ResourceAttributes, ScopeFacts, Setting, Target};
+use crate::name::{Mode, Revision};
+use crate::snapshot::Snapshot;
+use crate::store::{CatalogReader, Entry, WatchedKind, catalog};
+use crate::world::{self, Kind, ObjectKey, Settings, Spec, World};
+
+const POLICIES: WatchedKind = WatchedKind::Ours(Kind::Policy);
+
+/// A mirror, and a reader of what it writes.
+struct Fixture {
+    mirror: Mirror,
+    reader: CatalogReader,
+}
+
+// === impl Fixture ===
+
+impl Fixture {
+    /// Everything listed, nothing there.
+    fn new() -> Self {
+        let (writer, reader) = catalog(Settings::default());
+        let mut fixture = Self { mirror: Mirror::new(writer), reader };
+        assert!(!fixture.mirror.is_whole());
+        for kind in WatchedKind::ALL {
+            fixture.list(kind, 1, &[]);
+        }
+        assert!(fixture.mirror.is_whole());
+        fixture.mirror.take();
+        fixture
+    }
+
+    fn list(&mut self, kind: WatchedKind, version: u64, objects: &[Json]) {
+        let definition = Definition::Serving("1".to_owned());
+        self.list_as(kind, version, objects, definition);
+    }
+
+    fn list_as(&mut self, kind: WatchedKind, version: u64, objects: &[Json], definition: Definition) {
+        let items: Vec<Item> = objects.iter().filter_map(|object| Item::read(kind, &object.to_string())).collect();
+        let unidentified = objects.len() - items.len();
+        self.mirror.apply(Notice::Listed(kind, Listing { version, items, unidentified, definition }));
+    }
+
+    fn change(&mut self, object: &Json) {
+        self.mirror.apply(Notice::Changed(watched(object), item(object)));
+    }
+
+    fn delete(&mut self, object: &Json) {
+        self.mirror.apply(Notice::Deleted(watched(object), item(object)));
+    }
+
+    fn depart(&mut self, object: &Json) {
+        let uid = object["metadata"]["uid"].as_str().map(Into::into);
+        self.mirror.apply(Notice::Departed(vec![(key(object), uid)]));
+    }
+
+    fn entry(&self, object: &Json) -> Option<Entry> {
+        self.reader.read(|catalog| catalog.get(&key(object)).cloned())
+    }
+
+    fn world(&mut self) -> World {
+        world::build(&self.mirror.take().0)
+    }
+
+    /// Statements in force of all policies, by effect and sid.
+    fn statements(&mut self) -> Vec<String> {
+        let world = self.world();
+        let statements = world.policies.iter().flat_map(|managed| managed.policy.statements.iter());
+        statements.map(|statement| format!("{:?} {}", statement.effect, statement.sid)).collect()
+    }
+}
+
+fn watched(object: &Json) -> WatchedKind {
+    let of = |kind: WatchedKind| object["kind"] == kind.as_str();
+    WatchedKind::ALL.into_iter().find(|kind| of(*kind)).unwrap()
+}
+
+fn item(object: &Json) -> Item {
+    Item::read(watched(object), &object.to_string()).unwrap()
+}
+
+fn key(object: &Json) -> ObjectKey {
+    let WatchedKind::Ours(kind) = watched(object) else { panic!("{object}") };
+    let metadata = &object["metadata"];
+    ObjectKey {
+        kind,
+        account: metadata["namespace"].as_str().unwrap().into(),
+        name: metadata["name"].as_str().unwrap().into(),
+    }
+}
+
+/// An object as an API server hands it over.
+fn stored(kind: &str, account: &str, name: &str, version: u64, spec: &Json) -> Json {
+    json!({
+        "apiVersion": "kube-iam.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {
+            "namespace": account, "name": name, "uid": format!("{kind}-{account}-{name}"),
+            "resourceVersion": version.to_string(), "generation": version, "creationTimestamp": "2026-01-01T00:00:00Z",
+            "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:statements": {}}}}],
+        },
+        "spec": spec,
+    })
+}
+
+fn statement(sid: &str, effect: &str) -> Json {
+    json!({"sid": sid, "effect": effect, "actions": ["k8s:get"], "resources": ["*"]})
+}
+
+/// A policy with an Allow `A` and a Deny `D`.
+fn policy(version: u64) -> Json {
+    let spec = json!({"statements": [statement("A", "Allow"), statement("D", "Deny")]});
+    stored("IamPolicy", "shop", "p", version, &spec)
+}
+
+fn with(mut object: Json, version: u64, path: &str, value: Json) -> Json {
+    *object.pointer_mut(path).unwrap() = value;
+    object["metadata"]["resourceVersion"] = version.to_string().into();
+    object["metadata"]["generation"] = version.into();
+    object
+}
+
+fn invalid(version: u64) -> Json {
+    with(policy(version), version, "/spec", json!({"statements": [statement("A", "Allow")], "statementz": []}))
+}
+
+#[test]
+fn an_object_that_becomes_invalid_keeps_its_denies_until_it_is_valid_again() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    assert_eq!(fixture.statements(), ["Allow A", "Deny D"]);
+    fixture.change(&invalid(3));
+    assert_eq!(fixture.mirror.pending(), Some(Urgency::Restricts));
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    // More than once, and through a list.
+    fixture.change(&invalid(4));
+    fixture.list(POLICIES, 5, &[invalid(4)]);
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    fixture.change(&with(policy(6), 6, "/spec/statements", json!([statement("A", "Allow")])));
+    assert_eq!(fixture.statements(), ["Allow A"]);
+    fixture.change(&invalid(7));
+    assert_eq!(fixture.statements(), [""; 0]);
+}
+
+#[test]
+fn whatever_a_spec_holds_its_object_is_known() {
+    let deep = (0..40).fold(json!(1), |inner, _| json!({ "x": inner }));
+    for (what, broken) in [
+        ("nested too deep", with(policy(3), 3, "/spec", deep)),
+        ("no map", with(policy(3), 3, "/spec", json!("text"))),
+        ("null", with(policy(3), 3, "/spec", Json::Null)),
+        ("an unknown version", with(policy(3), 3, "/apiVersion", json!("kube-iam.dev/v9"))),
+        ("another kind", with(policy(3), 3, "/kind", json!("IamUser"))),
+        ("more beside spec", {
+            let mut more = policy(3);
+            more["grants"] = json!([1]);
+            more
+        }),
+        ("1.5 MiB", with(policy(3), 3, "/spec/statements/0/sid", json!("x".repeat(3 << 19)))),
+    ] {
+        let mut fixture = Fixture::new();
+        fixture.change(&policy(2));
+        let item = Item::read(POLICIES, &broken.to_string()).unwrap_or_else(|| panic!("{what}"));
+        fixture.mirror.apply(Notice::Changed(POLICIES, item));
+        assert_eq!(fixture.statements(), ["Deny D"], "{what}");
+        let world = fixture.world();
+        assert!(!world.outcomes[&key(&policy(2))].is_in_force(), "{what}");
+        fixture.change(&policy(4));
+        assert_eq!(fixture.statements(), ["Allow A", "Deny D"], "{what}");
+    }
+}
+
+#[test]
+fn what_managers_of_fields_left_is_not_looked_at() {
+    let deep = (0..60).fold(json!({}), |inner, _| json!({ "f:x": inner }));
+    let mut fixture = Fixture::new();
+    fixture.change(&with(policy(2), 2, "/metadata/managedFields/0/fieldsV1", deep));
+    assert_eq!(fixture.statements(), ["Allow A", "Deny D"]);
+}
+
+#[test]
+fn what_cannot_be_told_apart_is_no_object_and_nothing_counts_as_deleted_beside_it() {
+    for (path, value) in [
+        ("/metadata/name", json!("")),
+        ("/metadata/name", json!(7)),
+        ("/metadata/namespace", json!("")),
+        ("/metadata/resourceVersion", json!("abc")),
+        ("/metadata", json!([])),
+    ] {
+        let mut broken = policy(3);
+        *broken.pointer_mut(path).unwrap() = value;
+        assert!(Item::read(POLICIES, &broken.to_string()).is_none(), "{path}");
+        let mut fixture = Fixture::new();
+        fixture.change(&policy(2));
+        fixture.list(POLICIES, 4, &[broken]);
+        assert_eq!(fixture.statements(), ["Deny D"], "{path}");
+        fixture.list(POLICIES, 5, &[policy(2)]);
+        assert_eq!(fixture.statements(), ["Allow A", "Deny D"], "{path}");
+    }
+}
+
+#[test]
+fn after_a_restart_the_record_on_the_object_is_the_last_good_form() {
+    let record = |generation: Json| {
+        let spec = json!({"statements": [statement("R", "Deny"), statement("Q", "Allow")]});
+        json!({"lastGood": {"spec": spec, "generation": generation}, "conditions": []})
+    };
+    let recorded = |version: u64, generation: Json| {
+        let mut object = invalid(version);
+        object["status"] = record(generation);
+        object
+    };
+    let mut fresh = Fixture::new();
+    fresh.change(&recorded(9, json!(1)));
+    assert_eq!(fresh.statements(), ["Deny R"]);
+    assert!(fresh.entry(&policy(1)).unwrap().status.unwrap().contains("lastGood"));
+    // Who saw a later form keeps it, and whose form is older takes the record.
+    for (generation, expected) in [(json!(1), "Deny D"), (json!(5), "Deny R"), (json!(0), "Deny D")] {
+        let mut fixture = Fixture::new();
+        fixture.change(&policy(3));
+        fixture.change(&invalid(6));
+        fixture.change(&recorded(7, generation.clone()));
+        assert_eq!(fixture.statements(), [expected], "{generation}");
+    }
+    // A record is nothing while the object is valid, and cannot grant.
+    let mut valid = policy(8);
+    valid["status"] = record(json!(9));
+    fresh.change(&valid);
+    assert_eq!(fresh.statements(), ["Allow A", "Deny D"]);
+}
+
+#[test]
+fn a_record_that_is_not_valid_is_no_form() {
+    let mut fixture = Fixture::new();
+    let mut object = invalid(2);
+    object["status"] = json!({"lastGood": {"spec": {"statements": [statement("R", "Deny")], "typo": 1}}});
+    fixture.change(&object);
+    // What is readable of the object itself.
+    assert_eq!(fixture.statements(), [""; 0]);
+    fixture.change(&policy(3));
+    let mut object = invalid(4);
+    object["status"] = json!({"lastGood": {"spec": {"statements": [statement("R", "Deny")], "typo": 1}}});
+    fixture.change(&object);
+    assert_eq!(fixture.statements(), ["Deny D"]);
+}
+
+#[test]
+fn another_object_of_the_same_name_inherits_nothing() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    fixture.change(&invalid(3));
+    let other = with(invalid(4), 4, "/metadata/uid", json!("another"));
+    fixture.change(&other);
+    assert_eq!(fixture.statements(), [""; 0]);
+}
+
+#[test]
+fn what_is_deleted_restricts_until_it_is_known_that_its_kind_was_not() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    fixture.delete(&policy(3));
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    let other = with(policy(3), 3, "/metadata/uid", json!("another"));
+    fixture.depart(&other);
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    fixture.depart(&policy(3));
+    assert_eq!(fixture.statements(), [""; 0]);
+    assert!(fixture.entry(&policy(3)).is_none());
+    // Made again before the answer came: it is another object, and stays.
+    fixture.change(&policy(4));
+    fixture.delete(&policy(5));
+    fixture.change(&with(policy(6), 6, "/metadata/uid", json!("another")));
+    fixture.depart(&policy(5));
+    assert_eq!(fixture.statements(), ["Allow A", "Deny D"]);
+}
+
+#[test]
+fn what_a_kind_held_restricts_while_the_kind_is_gone() {
+    let mut fixture = Fixture::new();
+    let namespace = json!({"kind": "Namespace", "metadata": {"name": "shop", "resourceVersion": "2"}});
+    fixture.change(&namespace);
+    fixture.change(&policy(2));
+    fixture.change(&with(stored("IamPolicy", "shop", "q", 3, &json!({"typo": 1})), 3, "/spec", json!({"typo": 1})));
+    // The definition is being deleted: its objects vanish, one by one, then it does.
+    fixture.delete(&policy(4));
+    fixture.list_as(POLICIES, 5, &[], Definition::Leaving);
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    fixture.mirror.apply(Notice::Gone(POLICIES));
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    let entry = fixture.entry(&policy(1)).unwrap();
+    let Spec::Unreadable(why) = &entry.object.spec else { panic!("{entry:?}") };
+    assert_eq!(why, "the CustomResourceDefinition `iampolicies.kube-iam.dev` is gone");
+    // Told twice, it is the same.
+    fixture.mirror.apply(Notice::Gone(POLICIES));
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    // Served and listed again, without them.
+    fixture.list(POLICIES, 9, &[]);
+    assert_eq!(fixture.statements(), [""; 0]);
+}
+
+#[test]
+fn a_kind_that_is_served_again_with_its_objects_is_as_before() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    fixture.mirror.apply(Notice::Gone(POLICIES));
+    fixture.list(POLICIES, 9, &[policy(2)]);
+    assert_eq!(fixture.statements(), ["Allow A", "Deny D"]);
+    // And one that is invalid by now has its last good form from before.
+    fixture.mirror.apply(Notice::Gone(POLICIES));
+    fixture.list(POLICIES, 12, &[invalid(11)]);
+    assert_eq!(fixture.statements(), ["Deny D"]);
+}
+
+#[test]
+fn a_change_that_says_nothing_new_moves_on_the_vector_only() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    let before = fixture.entry(&policy(2)).unwrap();
+    fixture.mirror.take();
+    let mut again = policy(2);
+    again["metadata"]["resourceVersion"] = "7".into();
+    again["metadata"]["labels"] = json!({"a": "b"});
+    again["metadata"]["finalizers"] = json!(["kube-iam.dev/in-use"]);
+    again["status"] = json!({"arn": "x"});
+    fixture.change(&again);
+    assert_eq!(fixture.mirror.pending(), None);
+    let after = fixture.entry(&policy(2)).unwrap();
+    let (Spec::Read(old), Spec::Read(new)) = (&before.object.spec, &after.object.spec) else { panic!() };
+    assert!(Arc::ptr_eq(old, new));
+    assert_eq!((after.version, after.generation, after.generation_version), (7, 2, 2));
+    assert_eq!(after.finalizers, ["kube-iam.dev/in-use"]);
+    assert_eq!(after.status.as_deref(), Some(r#"{"arn":"x"}"#));
+    assert_eq!(fixture.mirror.vector().get(POLICIES), 7);
+    fixture.change(&with(policy(8), 8, "/spec/statements/1/effect", json!("Allow")));
+    assert_eq!(fixture.entry(&policy(2)).unwrap().generation_version, 8);
+    fixture.mirror.apply(Notice::Seen(POLICIES, 12));
+    assert_eq!(fixture.mirror.vector().to_string().matches("IamPolicy=12").count(), 1);
+}
+
+#[test]
+fn namespaces_and_scopes_come_and_go() {
+    let mut fixture = Fixture::new();
+    let namespace = |labels: Json| json!({"kind": "Namespace", "metadata": {"name": "shop", "resourceVersion": "2", "labels": labels}});
+    let definition = |scope: &str| {
+        json!({"kind": "CustomResourceDefinition", "metadata": {"name": "things.x.org", "resourceVersion": "2"},
+            "spec": {"group": "x.org", "scope": scope, "names": {"plural": "things", "kind": "Thing"},
+                "versions": [{"schema": (0..40).fold(json!({}), |inner, _| json!({"properties": inner}))}]}})
+    };
+    fixture.change(&namespace(json!({"env": "prod"})));
+    fixture.change(&definition("Cluster"));
+    let world = fixture.world();
+    assert_eq!(world.namespaces["shop"].labels["env"], "prod");
+    assert_eq!(world.kinds.scope("x.org", "things"), crate::name::Scope::Cluster);
+    // Nothing new.
+    fixture.change(&namespace(json!({"env": "prod"})));
+    fixture.change(&definition("Cluster"));
+    assert_eq!(fixture.mirror.pending(), None);
+    // What cannot be read leaves what was.
+    fixture.change(&namespace(json!({"env": 7})));
+    fixture.change(&definition("Galaxy"));
+    assert_eq!(fixture.mirror.pending(), None);
+    // Another server's kinds count while it is an APIService's.
+    let service = |service: Json| {
+        json!({"kind": "APIService", "metadata": {"name": "v1.y.org", "resourceVersion": "3"},
+            "spec": {"group": "y.org", "version": "v1", "service": service}})
+    };
+    fixture.change(&service(json!({"name": "y", "namespace": "z"})));
+    assert_eq!(fixture.mirror.elsewhere()["v1.y.org"].served, "y.org/v1");
+    let facts =
+        crate::world::KindFacts { group: "y.org".into(), plural: "ys".into(), scope: crate::name::Scope::Cluster };
+    fixture.mirror.apply(Notice::Discovered("v1.y.org".into(), vec![facts.clone()]));
+    assert_eq!(fixture.world().kinds.scope("y.org", "ys"), crate::name::Scope::Cluster);
+    fixture.change(&service(Json::Null));
+    fixture.mirror.apply(Notice::Discovered("v1.y.org".into(), vec![facts]));
+    assert_eq!(fixture.world().kinds.scope("y.org", "ys"), crate::name::Scope::Unknown);
+    // A list that does not hold them.
+    fixture.list(WatchedKind::Namespace, 9, &[]);
+    fixture.list(WatchedKind::CustomResourceDefinition, 9, &[]);
+    let world = fixture.world();
+    assert!(world.namespaces.is_empty());
+    assert_eq!(world.kinds.scope("x.org", "things"), crate::name::Scope::Unknown);
+}
+
+/// What is there before: guardrails and the accounts.
+fn ground() -> Vec<Json> {
+    let namespace = |name: &str, env: &str| json!({"kind": "Namespace", "metadata": {"name": name, "resourceVersion": "1", "labels": {"env": env}}});
+    let guard = json!({"type": "ResourceControl", "targets": {"accountSelector": {"matchLabels": {"env": "prod"}}},
+        "statements": [{"sid": "NoSecrets", "effect": "Deny", "principals": ["*"], "actions": ["k8s:delete"],
+            "resources": ["arn:k8s:core::*:secrets/*"]}]});
+    let cap = json!({"type": "ServiceControl", "targets": {"accounts": ["lab"]},
+        "statements": [{"sid": "Some", "effect": "Allow", "actions": ["k8s:get", "k8s:list"], "resources": ["*"]}]});
+    vec![
+        namespace("shop", "prod"),
+        namespace("lab", "dev"),
+        namespace("kube-iam-system", "none"),
+        stored("IamPolicy", "kube-iam-system", "guard", 1, &guard),
+        stored("IamPolicy", "kube-iam-system", "cap", 1, &cap),
+    ]
+}
+
+/// Twelve objects that belong together.
+fn configuration() -> Vec<Json> {
+    let statement = |sid: &str, effect: &str, verbs: Json, resources: &str| json!({"sid": sid, "effect": effect, "actions": verbs, "resources": [resources]});
+    let read = |account: &str| {
+        statement("Read", "Allow", json!(["k8s:get", "k8s:list"]), &format!("arn:k8s:core::{account}:*"))
+    };
+    let user = |name: &str, spec: Json| {
+        let mut spec = spec;
+        spec["identities"] = json!([{"kind": "User", "name": name}]);
+        spec
+    };
+    let all = |sid: &str| statement(sid, "Allow", json!(["k8s:*"]), "*");
+    let never = statement("Never", "Deny", json!(["k8s:delete"]), "arn:k8s:core::shop:configmaps/*");
+    let everybody = json!({"type": "Resource", "targets": {"resources": ["arn:k8s:core::shop:configmaps/x"]},
+        "statements": [{"sid": "Public", "effect": "Allow", "principals": ["*"], "actions": ["k8s:get"]}]});
+    let specs = [
+        ("IamPolicy", "shop", "read", json!({"statements": [read("shop")]})),
+        ("IamPolicy", "shop", "work", json!({"statements": [all("Work"), never]})),
+        ("IamPolicy", "shop", "limits", json!({"statements": [read("shop")]})),
+        ("IamPolicy", "shop", "public", everybody),
+        ("IamPolicy", "lab", "work", json!({"statements": [all("Work")]})),
+        (
+            "IamPolicy",
+            "kube-iam-system",
+            "base",
+            json!({"statements": [statement("Base", "Allow", json!(["k8s:list"]), "*")]}),
+        ),
+        ("IamGroup", "shop", "devs", json!({"policies": ["work"], "externalGroups": ["oidc:devs"]})),
+        ("IamUser", "shop", "alice", user("alice", json!({"policies": ["read"], "groups": ["devs"]}))),
+        ("IamUser", "shop", "bob", user("bob", json!({"groups": ["devs"], "permissionsBoundary": "limits"}))),
+        (
+            "IamUser",
+            "lab",
+            "carol",
+            user("carol", json!({"policies": ["work", "arn:k8s:iam::kube-iam-system:policy/base"]})),
+        ),
+        ("IamUser", "kube-iam-system", "dave", user("dave", json!({"policies": ["base"]}))),
+        (
+            "IamUser",
+            "shop",
+            "erin",
+            user(
+                "erin",
+                json!({"policies": ["work"], "permissionsBoundary": "arn:k8s:iam::kube-iam-system:policy/base"}),
+            ),
+        ),
+    ];
+    specs.iter().map(|(kind, account, name, spec)| stored(kind, account, name, 2, spec)).collect()
+}
+
+/// Whether each of many questions is allowed.
+fn allowed(world: &World) -> Vec<bool> {
+    let snapshot = Snapshot::compile(world, Revision(1));
+    let mut allowed = Vec::new();
+    for (user, groups) in
+        [("alice", ""), ("bob", ""), ("carol", ""), ("dave", ""), ("erin", ""), ("guest", "oidc:devs")]
+    {
+        for account in ["shop", "lab", ""] {
+            for verb in ["get", "list", "delete", "create"] {
+                for resource in ["configmaps", "secrets", "pods"] {
+                    let name = if matches!(verb, "list" | "create") || account.is_empty() { "" } else { "x" };
+                    let attributes = Attributes {
+                        user: user.into(),
+                        groups: vec!["system:authenticated".into(), groups.into()],
+                        target: Target::Resource(ResourceAttributes {
+                            namespace: account.into(),
+                            verb: verb.into(),
+                            resource: resource.into(),
+                            name: name.into(),
+                            ..ResourceAttributes::default()
+                        }),
+                        ..Attributes::default()
+                    };
+                    let scope = |group: &str, plural: &str| ScopeFacts::from(snapshot.kinds().scope(group, plural));
+                    let setting = Setting {
+                        cluster: "",
+                        management_account: "kube-iam-system",
+                        mode: Mode::Coexist,
+                        now: Now { epoch_seconds: 0, rfc3339: "1970-01-01T00:00:00Z" },
+                        scope: &scope,
+                    };
+                    let decision = decide(&snapshot, &mapping::request(&attributes, &setting).unwrap());
+                    allowed.push(decision.verdict == Verdict::Allow);
+                }
+            }
+        }
+    }
+    allowed
+}
+
+fn laid(objects: &[Json]) -> Fixture {
+    let mut fixture = Fixture::new();
+    for object in objects {
+        fixture.change(object);
+    }
+    fixture
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The kinds arrive in any order, objects come twice, in lists and in events, and are touched in between.
+    #[test]
+    fn no_order_of_arrival_grants_what_neither_the_old_nor_the_new_state_grants(
+        order in Just((0..12).collect::<Vec<usize>>()).prop_shuffle(),
+        manners in proptest::collection::vec(0u8..4, 12),
+    ) {
+        let (ground, configuration) = (ground(), configuration());
+        let whole: Vec<Json> = ground.iter().chain(&configuration).cloned().collect();
+        let (old, new) = (allowed(&laid(&ground).world()), laid(&whole).world());
+        let (digest, new) = (new.digest, allowed(&new));
+        prop_assert!(new.len() >= 200 && new.iter().filter(|yes| **yes).count() > 30);
+        let mut fixture = laid(&ground);
+        let mut arrived = ground;
+        for (place, manner) in order.into_iter().zip(manners) {
+            let object = &configuration[place];
+            arrived.push(object.clone());
+            match manner {
+                0 => {
+                    let kind = watched(object);
+                    let of_kind: Vec<Json> = arrived.iter().filter(|object| watched(object) == kind).cloned().collect();
+                    fixture.list(kind, 50, &of_kind);
+                }
+                1 => {
+                    fixture.change(object);
+                    fixture.change(object);
+                }
+                2 => {
+                    fixture.change(object);
+                    let mut touched = object.clone();
+                    touched["status"] = json!({"seen": true});
+                    touched["metadata"]["resourceVersion"] = "40".into();
+                    fixture.change(&touched);
+                }
+                _ => fixture.change(object),
+            }
+            let now = allowed(&fixture.world());
+            for (index, now) in now.into_iter().enumerate() {
+                prop_assert!(!now || old[index] || new[index], "question {index} after {}", object["metadata"]);
+            }
+        }
+        prop_assert_eq!(fixture.world().digest, digest);
+    }
+}

@@ -1,0 +1,543 @@
+//! Watching one kind: list, follow, and start over when that is the only way to be right.
+//!
+//! # Guarantees
+//! Nothing that is older than what was told is told (`guarantees.md` R10), unless two lists by quorum agree that the API
+//! server went back. A watch that says nothing is found out: it ends after half a minute, and where it did not even bring
+//! a bookmark the newest resource version is asked for. While a watch is broken, what it last told stands.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use smol_str::SmolStr;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::api_server::{ApiServer, Definition, Stream, read};
+use super::backoff::{Backoff, dice};
+use super::failure::Failure;
+use super::item::{Content, Item};
+use super::lines::{LONGEST, Lines, TooLong};
+use super::listing::{list, newest, version};
+use super::notice::Notice;
+use super::resource;
+use crate::source::publish::watched_label;
+use crate::store::WatchedKind;
+use crate::telemetry::Metrics;
+use crate::world::ObjectKey;
+
+/// Seconds of one watch, and how many fewer it may be, so that replicas do not come back all at once.
+const SECONDS: u64 = 30;
+const FEWER: f64 = 5.0;
+/// How much longer a watch is waited for than it was asked for.
+const GRACE: Duration = Duration::from_secs(4);
+/// A watch that ends so soon has failed.
+const TOO_SHORT: Duration = Duration::from_secs(1);
+/// How often a kind that is not served is asked for.
+const ABSENT: Duration = Duration::from_millis(500);
+/// How often a kind whose definition stands must be missing until it counts as gone.
+const MISSING: u32 = 3;
+/// Bytes of an event that is taken apart in place.
+const SMALL: usize = 64 << 10;
+
+/// What all watches of a process share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub server: ApiServer,
+    /// One list at a time.
+    pub lists: Arc<Semaphore>,
+    /// Counts how often the API server went back: everything is listed again then.
+    pub epoch: watch::Sender<u64>,
+    pub notices: mpsc::Sender<Notice>,
+    pub metrics: Arc<Metrics>,
+}
+
+/// The watch of one kind.
+pub(super) struct Watch {
+    kind: WatchedKind,
+    shared: Shared,
+    /// How often the server had gone back when the kind was listed.
+    epoch: u64,
+    /// Up to where it was told.
+    seen: u64,
+    /// Whether the last list was refused because it was older.
+    doubted: bool,
+    standing: Standing,
+    /// The uid of its definition when it was listed.
+    definition: String,
+    /// Objects that were deleted, until it is known whether their kind was.
+    departing: Vec<(ObjectKey, Option<SmolStr>)>,
+    backoff: Backoff,
+    failing: bool,
+}
+
+/// What is known of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It was never there.
+    Unknown,
+    /// It was never there, and that was said.
+    Awaited,
+    /// It was listed, and since then it was missing so many times in a row.
+    Listed(u32),
+    /// It was listed, and is served no more.
+    Gone,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    List,
+    /// Ask whether the server is behind what was seen.
+    Probe,
+    Follow,
+}
+
+/// What became of objects that were deleted.
+enum Departed {
+    /// They are gone; others may have been deleted meanwhile.
+    Gone,
+    /// Their restrictions stay. The next event, or the next watch, asks again.
+    Held,
+    /// The kind was made anew: what it holds now is not what was followed.
+    Unknown,
+}
+
+/// The answer to whether a kind is still served, and how many departures it is about.
+type Asked = Pin<Box<dyn Future<Output = (usize, Result<Definition, Failure>)> + Send>>;
+
+// === impl Watch ===
+
+impl Watch {
+    pub(super) fn new(kind: WatchedKind, shared: Shared) -> Self {
+        Self {
+            kind,
+            shared,
+            epoch: 0,
+            seen: 0,
+            doubted: false,
+            standing: Standing::Unknown,
+            definition: String::new(),
+            departing: Vec::new(),
+            backoff: Backoff::new(),
+            failing: false,
+        }
+    }
+
+    /// Watches for ever.
+    pub(super) async fn run(mut self) {
+        let mut next = Next::List;
+        loop {
+            let result = match next {
+                Next::List => self.list().await,
+                Next::Probe => self.probe().await,
+                Next::Follow => self.follow().await,
+            };
+            next = match result {
+                Ok(next) => next,
+                Err(Failure::NotFound(why)) => self.missing(Failure::NotFound(why)).await,
+                Err(failure) => self.failed(next, failure).await,
+            };
+        }
+    }
+
+    async fn list(&mut self) -> Result<Next, Failure> {
+        let listed = {
+            // Held until the last page is there. It is never closed.
+            let _one_at_a_time = self.shared.lists.acquire().await;
+            list(&self.shared.server, self.kind).await
+        };
+        let listing = listed?;
+        self.shared.metrics.source_relist(watched_label(self.kind));
+        if listing.version < self.seen {
+            self.shared.metrics.source_refused_older(watched_label(self.kind));
+            if *self.shared.epoch.borrow() == self.epoch {
+                if !std::mem::replace(&mut self.doubted, true) {
+                    tracing::warn!(
+                        kind = self.kind.as_str(),
+                        found = listing.version,
+                        seen = self.seen,
+                        "a list is older than what was seen; listing again"
+                    );
+                    return Ok(Next::List);
+                }
+                self.went_back(listing.version);
+            }
+        }
+        self.epoch = *self.shared.epoch.borrow();
+        self.doubted = false;
+        self.seen = listing.version;
+        self.standing = Standing::Listed(0);
+        if let Definition::Serving(uid) = &listing.definition {
+            self.definition.clone_from(uid);
+            self.departing.clear();
+        }
+        self.went_well();
+        self.tell(Notice::Listed(self.kind, listing)).await;
+        Ok(Next::Follow)
+    }
+
+    /// Two lists agree that the server is behind what was seen.
+    fn went_back(&self, found: u64) {
+        tracing::error!(
+            kind = self.kind.as_str(),
+            found,
+            seen = self.seen,
+            "the API server went back to an older state: its objects count as they are now"
+        );
+        self.shared.epoch.send_modify(|epoch| *epoch = epoch.saturating_add(1));
+        self.shared.metrics.store_epoch(*self.shared.epoch.borrow());
+    }
+
+    /// A server that is behind what was seen accepts a watch and says nothing.
+    async fn probe(&mut self) -> Result<Next, Failure> {
+        let newest = newest(&self.shared.server, self.kind).await?;
+        self.went_well();
+        Ok(if newest < self.seen { Next::List } else { Next::Follow })
+    }
+
+    async fn follow(&mut self) -> Result<Next, Failure> {
+        let fewer = Duration::from_secs_f64(FEWER * dice()).as_secs();
+        let seconds = SECONDS.saturating_sub(fewer);
+        let began = Instant::now();
+        let deadline = began + Duration::from_secs(seconds) + GRACE;
+        let mut stream = self.shared.server.open(&resource::watch(self.kind, self.seen, seconds)).await?;
+        let (epoch, mut epochs) = (self.epoch, self.shared.epoch.subscribe());
+        let mut lines = Lines::default();
+        let mut asked: Option<Asked> = self.ask();
+        let mut heard = false;
+        loop {
+            tokio::select! {
+                piece = timeout_at(deadline, next_piece(&mut stream, &mut lines)) => {
+                    if !piece.map_err(|_| Failure::Silent)?? {
+                        break;
+                    }
+                    while let Some(line) = lines.take().map_err(|TooLong| Failure::TooLong(LONGEST))? {
+                        let event = Event::read(self.kind, line).await?;
+                        self.event(event).await?;
+                        heard = true;
+                    }
+                    self.went_well();
+                    if asked.is_none() {
+                        asked = self.ask();
+                    }
+                }
+                (count, answer) = answered(&mut asked) => {
+                    asked = match self.departed(count, answer).await {
+                        Departed::Gone => self.ask(),
+                        Departed::Held => None,
+                        Departed::Unknown => return Ok(Next::List),
+                    };
+                }
+                () = newer(&mut epochs, epoch) => return Ok(Next::List),
+            }
+        }
+        match (heard, began.elapsed() < TOO_SHORT) {
+            (true, _) => Ok(Next::Follow),
+            (false, false) => Ok(Next::Probe),
+            (false, true) => Err(Failure::Unreachable("it ended the watch at once".to_owned())),
+        }
+    }
+
+    async fn event(&mut self, event: Event) -> Result<(), Failure> {
+        let version = match &event {
+            Event::Changed(item) | Event::Deleted(item) => item.version,
+            Event::Seen(version) => *version,
+            Event::Unidentified => {
+                tracing::error!(
+                    kind = self.kind.as_str(),
+                    "an object without a name or version that can be read changed; what it was before stands"
+                );
+                self.shared.metrics.source_error(watched_label(self.kind));
+                return Ok(());
+            }
+            Event::Failed(failure) => return Err(failure.clone()),
+        };
+        if version < self.seen {
+            self.shared.metrics.source_refused_older(watched_label(self.kind));
+            return Err(Failure::Older);
+        }
+        self.seen = version;
+        let notice = match event {
+            Event::Changed(item) => Notice::Changed(self.kind, item),
+            Event::Deleted(item) => {
+                if let Content::Ours(stored) = &item.content {
+                    self.departing.push((stored.object.key.clone(), stored.object.uid.clone()));
+                }
+                Notice::Deleted(self.kind, item)
+            }
+            Event::Seen(_) | Event::Unidentified | Event::Failed(_) => Notice::Seen(self.kind, version),
+        };
+        self.tell(notice).await;
+        Ok(())
+    }
+
+    /// Asks whether the kind is still served, where that decides about objects that were deleted.
+    fn ask(&self) -> Option<Asked> {
+        let name = resource::definition(self.kind)?;
+        let count = self.departing.len();
+        if count == 0 {
+            return None;
+        }
+        let server = self.shared.server.clone();
+        Some(Box::pin(async move { (count, server.definition(name).await) }))
+    }
+
+    /// Lets go of the first so many objects that were deleted, if their kind is served as it was when it was listed.
+    async fn departed(&mut self, count: usize, answer: Result<Definition, Failure>) -> Departed {
+        match answer {
+            Ok(Definition::Serving(uid)) if uid == self.definition => {
+                let departed = self.departing.drain(..count.min(self.departing.len())).collect();
+                self.tell(Notice::Departed(departed)).await;
+                Departed::Gone
+            }
+            Ok(Definition::Serving(_)) => Departed::Unknown,
+            Ok(Definition::Leaving | Definition::Gone) => {
+                tracing::error!(
+                    kind = self.kind.as_str(),
+                    objects = count,
+                    "objects were deleted together with their CustomResourceDefinition; their restrictions stay"
+                );
+                Departed::Held
+            }
+            Err(failure) => {
+                tracing::warn!(
+                    kind = self.kind.as_str(),
+                    error = %failure,
+                    "cannot tell whether deleted objects were deleted with their kind; their restrictions stay for now"
+                );
+                Departed::Held
+            }
+        }
+    }
+
+    /// The kind is not served.
+    async fn missing(&mut self, failure: Failure) -> Next {
+        match self.standing {
+            Standing::Unknown => {
+                tracing::info!(kind = self.kind.as_str(), "waiting for the kind: the API server does not serve it yet");
+                self.standing = Standing::Awaited;
+            }
+            Standing::Listed(times) => {
+                let definition = match resource::definition(self.kind) {
+                    Some(name) => self.shared.server.definition(name).await,
+                    None => Ok(Definition::Serving(String::new())),
+                };
+                let times = times.saturating_add(1);
+                self.standing = match definition {
+                    Ok(Definition::Gone | Definition::Leaving) => Standing::Gone,
+                    Ok(Definition::Serving(_)) if times >= MISSING && resource::definition(self.kind).is_some() => {
+                        Standing::Gone
+                    }
+                    Ok(Definition::Serving(_)) => Standing::Listed(times),
+                    Err(failure) => return self.failed(Next::List, failure).await,
+                };
+                if self.standing == Standing::Gone {
+                    tracing::error!(
+                        kind = self.kind.as_str(),
+                        "the kind is not served any more; its objects restrict and grant nothing until it is"
+                    );
+                    self.shared.metrics.source_error(watched_label(self.kind));
+                    self.departing.clear();
+                    self.tell(Notice::Gone(self.kind)).await;
+                } else {
+                    return self.failed(Next::List, failure).await;
+                }
+            }
+            Standing::Awaited | Standing::Gone => {}
+        }
+        tokio::time::sleep(ABSENT.mul_f64(1.0 + dice())).await;
+        Next::List
+    }
+
+    /// Waits, and says how to go on.
+    async fn failed(&mut self, during: Next, failure: Failure) -> Next {
+        if failure == Failure::Expired && during != Next::List {
+            tracing::info!(kind = self.kind.as_str(), "what was seen is too old to go on from; listing again");
+            return Next::List;
+        }
+        self.shared.metrics.source_error(watched_label(self.kind));
+        let wait = self.backoff.after(&failure, dice());
+        if std::mem::replace(&mut self.failing, true) {
+            tracing::debug!(kind = self.kind.as_str(), error = %failure, ?wait, "still cannot watch");
+        } else {
+            tracing::warn!(
+                kind = self.kind.as_str(),
+                error = %failure,
+                "cannot watch; what was last seen stays in force"
+            );
+        }
+        tokio::time::sleep(wait).await;
+        match failure {
+            Failure::Unreachable(_) | Failure::Silent | Failure::Refused { .. } if during != Next::List => Next::Probe,
+            Failure::Unreachable(_)
+            | Failure::Silent
+            | Failure::Refused { .. }
+            | Failure::NotFound(_)
+            | Failure::Expired
+            | Failure::Older
+            | Failure::TooLong(_)
+            | Failure::Malformed(_) => Next::List,
+        }
+    }
+
+    fn went_well(&mut self) {
+        self.shared.metrics.source_heard(watched_label(self.kind));
+        self.backoff.reset();
+        if std::mem::replace(&mut self.failing, false) {
+            tracing::info!(kind = self.kind.as_str(), "watching again");
+        }
+    }
+
+    async fn tell(&self, notice: Notice) {
+        if self.shared.notices.send(notice).await.is_err() {
+            // Nobody listens any more: the process is on its way out.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What a line of a watch says.
+#[derive(Debug)]
+enum Event {
+    Changed(Item),
+    Deleted(Item),
+    /// A bookmark.
+    Seen(u64),
+    /// An object that cannot be told apart.
+    Unidentified,
+    Failed(Failure),
+}
+
+// === impl Event ===
+
+impl Event {
+    async fn read(kind: WatchedKind, line: &[u8]) -> Result<Self, Failure> {
+        if line.len() <= SMALL {
+            return Self::parse(kind, line);
+        }
+        let line = line.to_vec();
+        let parsed = tokio::task::spawn_blocking(move || Self::parse(kind, &line)).await;
+        parsed.map_err(|error| Failure::Malformed(error.to_string()))?
+    }
+
+    fn parse(kind: WatchedKind, line: &[u8]) -> Result<Self, Failure> {
+        #[derive(Deserialize)]
+        struct Line<'a> {
+            #[serde(borrow, rename = "type")]
+            what: Cow<'a, str>,
+            #[serde(borrow)]
+            object: &'a RawValue,
+        }
+        #[derive(Deserialize)]
+        struct Bookmark {
+            metadata: Metadata,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Metadata {
+            resource_version: String,
+        }
+        #[derive(Deserialize)]
+        struct Status {
+            #[serde(default)]
+            code: u16,
+            #[serde(default)]
+            message: String,
+        }
+        let Line { what, object } = read(line)?;
+        let text = object.get();
+        Ok(match &*what {
+            "ADDED" | "MODIFIED" => Item::read(kind, text).map_or(Self::Unidentified, Self::Changed),
+            "DELETED" => Item::read(kind, text).map_or(Self::Unidentified, Self::Deleted),
+            "BOOKMARK" => {
+                let Bookmark { metadata } = read(text.as_bytes())?;
+                Self::Seen(version(&metadata.resource_version)?)
+            }
+            "ERROR" => {
+                let Status { code, message } = read(text.as_bytes())?;
+                Self::Failed(match code {
+                    410 => Failure::Expired,
+                    _ => Failure::Refused { status: code, message, retry_after: None },
+                })
+            }
+            other => return Err(Failure::Malformed(format!("an event of type `{other}`"))),
+        })
+    }
+}
+
+// === free functions ===
+
+/// Whether more bytes came.
+async fn next_piece(stream: &mut Stream, lines: &mut Lines) -> Result<bool, Failure> {
+    Ok(match stream.next().await? {
+        Some(piece) => {
+            lines.push(piece.as_ref());
+            true
+        }
+        None => false,
+    })
+}
+
+/// Waits until the server has gone back once more.
+async fn newer(epochs: &mut watch::Receiver<u64>, epoch: u64) {
+    if epochs.wait_for(|now| *now > epoch).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+async fn answered(asked: &mut Option<Asked>) -> (usize, Result<Definition, Failure>) {
+    match asked {
+        Some(asked) => asked.await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Event, Failure> {
+        Event::parse(WatchedKind::Namespace, line.as_bytes())
+    }
+
+    #[test]
+    fn a_line_is_an_object_a_bookmark_or_an_error() {
+        let object = r#"{"metadata":{"name":"a","resourceVersion":"7"}}"#;
+        for (what, is_it) in [
+            ("ADDED", (|event| matches!(event, Event::Changed(item) if item.version == 7)) as fn(Event) -> bool),
+            ("MODIFIED", |event| matches!(event, Event::Changed(item) if item.version == 7)),
+            ("DELETED", |event| matches!(event, Event::Deleted(item) if item.version == 7)),
+            ("BOOKMARK", |event| matches!(event, Event::Seen(7))),
+        ] {
+            assert!(is_it(parse(&format!(r#"{{"type":"{what}","object":{object}}}"#)).unwrap()), "{what}");
+        }
+        let error = |status: &str| match parse(&format!(r#"{{"type":"ERROR","object":{status}}}"#)).unwrap() {
+            Event::Failed(failure) => failure,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(error(r#"{"kind":"Status","code":410,"message":"too old"}"#), Failure::Expired);
+        let failure = error(r#"{"kind":"Status","code":500,"message":"oh"}"#);
+        assert_eq!(failure.to_string(), "the API server answered 500: oh");
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_told_apart_is_not_passed_over_silently() {
+        for object in [r#"{"metadata":{}}"#, r#"{"metadata":{"name":"a","resourceVersion":"x"}}"#, "7"] {
+            let event = parse(&format!(r#"{{"type":"MODIFIED","object":{object}}}"#)).unwrap();
+            assert!(matches!(event, Event::Unidentified), "{object}: {event:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_event_breaks_the_watch() {
+        let bookmark = r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"later"}}}"#;
+        for line in ["", "{", "[]", r#"{"type":"RENAMED","object":{}}"#, r#"{"object":{}}"#, bookmark] {
+            assert!(matches!(parse(line), Err(Failure::Malformed(_))), "{line}");
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! What the API server holds of what matters here, as the watches last saw it.
+//!
+//! The task that watches is the only writer ([`CatalogWriter`]); readers judge the present by it (admission, status),
+//! never requests: decisions are made from a snapshot. Reading takes a lock that is held for a look-up; writing holds it
+//! for one change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use smol_str::SmolStr;
+use tokio::sync::watch;
+
+use super::vector::{Vector, WatchedKind};
+use crate::world::{Input, Kind, KindFacts, Links, NamespaceFacts, Object, ObjectKey, Settings, links};
+
+/// One object of ours.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What it declares, with its last good form where one is known.
+    pub object: Object,
+    /// The generation of the last good form; `None` where it is not known.
+    pub last_good_generation: Option<i64>,
+    /// `metadata.resourceVersion`.
+    pub version: u64,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// The resource version with which this generation was first seen: whoever has seen this has seen the generation.
+    pub generation_version: u64,
+    /// `metadata.finalizers`.
+    pub finalizers: Vec<SmolStr>,
+    /// `status`, JSON, as it is stored; `None` when there is none.
+    pub status: Option<Arc<str>>,
+    /// The number of the change that brought this state, see [`Catalog::change`].
+    pub change: u64,
+}
+
+/// One namespace.
+#[derive(Clone, Debug)]
+pub struct NamespaceEntry {
+    /// What decisions depend on.
+    pub facts: NamespaceFacts,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+/// Everything that the watches have seen.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    settings: Settings,
+    entries: BTreeMap<ObjectKey, Entry>,
+    /// Objects by the number of their last change.
+    changed: BTreeMap<u64, ObjectKey>,
+    links: BTreeMap<ObjectKey, Links>,
+    namespaces: BTreeMap<SmolStr, NamespaceEntry>,
+    /// By the name of the CustomResourceDefinition or APIService that says so.
+    kinds: BTreeMap<SmolStr, Vec<KindFacts>>,
+    referrers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    claims: BTreeMap<(SmolStr, SmolStr), BTreeSet<ObjectKey>>,
+    selected_labels: BTreeMap<SmolStr, BTreeSet<ObjectKey>>,
+    vector: Vector,
+    change: u64,
+}
+
+/// The writing end. There is one: it cannot be cloned.
+#[derive(Debug)]
+pub struct CatalogWriter {
+    catalog: Arc<RwLock<Catalog>>,
+    changes: watch::Sender<u64>,
+}
+
+/// A reading end, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct CatalogReader {
+    catalog: Arc<RwLock<Catalog>>,
+    changes: watch::Receiver<u64>,
+}
+
+/// The two ends of a catalog that is empty.
+pub fn catalog(settings: Settings) -> (CatalogWriter, CatalogReader) {
+    let catalog = Arc::new(RwLock::new(Catalog { settings, ..Catalog::default() }));
+    let (sender, receiver) = watch::channel(0);
+    (CatalogWriter { catalog: Arc::clone(&catalog), changes: sender }, CatalogReader { catalog, changes: receiver })
+}
+
+/// The catalog of a world that does not change: what an input holds, of versions that nobody knows.
+pub fn catalog_of(input: &Input) -> CatalogReader {
+    let (mut writer, reader) = catalog(input.settings.clone());
+    writer.write(|catalog| {
+        for object in &input.objects {
+            catalog.insert(Entry {
+                object: object.clone(),
+                last_good_generation: None,
+                version: 0,
+                generation: 0,
+                generation_version: 0,
+                finalizers: Vec::new(),
+                status: None,
+                change: 0,
+            });
+        }
+        for facts in &input.namespaces {
+            catalog.insert_namespace(NamespaceEntry { facts: facts.clone(), deleting: false });
+        }
+        catalog.set_kinds(SmolStr::default(), input.kinds.clone());
+    });
+    reader
+}
+
+// === impl CatalogWriter ===
+
+impl CatalogWriter {
+    /// Changes the catalog, and wakes who waits for changes. Keep it short: readers wait meanwhile.
+    pub fn write<T>(&mut self, change: impl FnOnce(&mut Catalog) -> T) -> T {
+        let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut catalog);
+        let number = catalog.change;
+        drop(catalog);
+        self.changes.send_if_modified(|seen| std::mem::replace(seen, number) != number);
+        result
+    }
+
+    /// Looks something up.
+    pub fn read<T>(&self, look: impl FnOnce(&Catalog) -> T) -> T {
+        look(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+// === impl CatalogReader ===
+
+impl CatalogReader {
+    /// Looks something up. Keep it short, and never `await` in it: the writer waits meanwhile.
+    pub fn read<T>(&self, look: impl FnOnce(&Catalog) -> T) -> T {
+        look(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The number of the last change ([`Catalog::change`]), to wait for the next one.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+}
+
+// === impl Catalog ===
+
+impl Catalog {
+    /// How the process is configured.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// An object.
+    pub fn get(&self, key: &ObjectKey) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// All objects, by key.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// The objects that have changed after a change, oldest first. Objects that are gone are none of them.
+    pub fn changed_after(&self, change: u64) -> impl Iterator<Item = &Entry> {
+        let later = (Bound::Excluded(change), Bound::Unbounded);
+        self.changed.range(later).filter_map(|(_, key)| self.entries.get(key))
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no object.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The objects that an object names, by reference or as permissions boundary; whether or not they are there.
+    pub fn references(&self, key: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        self.links.get(key).into_iter().flat_map(|links| &links.references)
+    }
+
+    /// The objects that name an object, by reference or as permissions boundary; whether or not it is there.
+    pub fn referrers(&self, key: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        self.referrers.get(key).into_iter().flatten()
+    }
+
+    /// The users of an account that claim a Kubernetes user name.
+    pub fn claimants(&self, account: &str, identity: &str) -> impl Iterator<Item = &ObjectKey> {
+        self.claims.get(&(account.into(), identity.into())).into_iter().flatten()
+    }
+
+    /// The guardrails that ask about a label of namespaces.
+    pub fn selecting(&self, label: &str) -> impl Iterator<Item = &ObjectKey> {
+        self.selected_labels.get(label).into_iter().flatten()
+    }
+
+    /// The guardrails that ask about any label of namespaces.
+    pub fn selecting_any(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.selected_labels.values().flatten().collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// How many objects of a kind an account holds.
+    pub fn count(&self, kind: Kind, account: &str) -> usize {
+        let first = ObjectKey { kind, account: account.into(), name: SmolStr::default() };
+        self.entries.range(first..).take_while(|(key, _)| key.kind == kind && key.account == account).count()
+    }
+
+    /// A namespace.
+    pub fn namespace(&self, name: &str) -> Option<&NamespaceEntry> {
+        self.namespaces.get(name)
+    }
+
+    /// How many namespaces and how many kinds are known.
+    pub fn surroundings(&self) -> (usize, usize) {
+        (self.namespaces.len(), self.kinds.values().map(Vec::len).sum())
+    }
+
+    /// How far each kind has been seen.
+    pub fn vector(&self) -> Vector {
+        self.vector
+    }
+
+    /// The number of the last change; it grows by one with each. An entry carries the number of its own.
+    pub fn change(&self) -> u64 {
+        self.change
+    }
+
+    /// Everything that a world is a function of.
+    pub fn input(&self) -> Input {
+        Input {
+            settings: self.settings.clone(),
+            objects: self.entries.values().map(|entry| entry.object.clone()).collect(),
+            namespaces: self.namespaces.values().map(|entry| entry.facts.clone()).collect(),
+            kinds: self.kinds.values().flatten().cloned().collect(),
+        }
+    }
+
+    /// An object is there, or is another now.
+    pub fn insert(&mut self, mut entry: Entry) {
+        entry.change = self.next();
+        let key = entry.object.key.clone();
+        self.unlink(&key);
+        let links = links(&entry.object, &self.settings.management_account);
+        for target in &links.references {
+            self.referrers.entry(target.clone()).or_default().insert(key.clone());
+        }
+        for identity in &links.identities {
+            self.claims.entry((key.account.clone(), identity.clone())).or_default().insert(key.clone());
+        }
+        for label in &links.selected_labels {
+            self.selected_labels.entry(label.clone()).or_default().insert(key.clone());
+        }
+        self.links.insert(key.clone(), links);
+        self.changed.insert(entry.change, key.clone());
+        if let Some(before) = self.entries.insert(key, entry) {
+            self.changed.remove(&before.change);
+        }
+    }
+
+    /// An object is gone.
+    pub fn remove(&mut self, key: &ObjectKey) -> Option<Entry> {
+        let removed = self.entries.remove(key);
+        if let Some(entry) = &removed {
+            self.next();
+            self.unlink(key);
+            self.changed.remove(&entry.change);
+        }
+        removed
+    }
+
+    /// A namespace is there, or is another now.
+    pub fn insert_namespace(&mut self, entry: NamespaceEntry) {
+        self.next();
+        self.namespaces.insert(entry.facts.name.clone(), entry);
+    }
+
+    /// A namespace is gone.
+    pub fn remove_namespace(&mut self, name: &str) -> Option<NamespaceEntry> {
+        let removed = self.namespaces.remove(name);
+        if removed.is_some() {
+            self.next();
+        }
+        removed
+    }
+
+    /// What a CustomResourceDefinition or an APIService says about kinds; nothing when it is gone. Returns whether that is
+    /// another thing than before.
+    pub fn set_kinds(&mut self, source: SmolStr, kinds: Vec<KindFacts>) -> bool {
+        if self.kinds.get(&source).map_or(&[][..], Vec::as_slice) == kinds {
+            return false;
+        }
+        self.next();
+        if kinds.is_empty() {
+            self.kinds.remove(&source);
+        } else {
+            self.kinds.insert(source, kinds);
+        }
+        true
+    }
+
+    /// Every source of kinds.
+    pub fn kind_sources(&self) -> impl Iterator<Item = &SmolStr> {
+        self.kinds.keys()
+    }
+
+    /// A kind has been seen up to this resource version.
+    pub fn seen(&mut self, kind: WatchedKind, version: u64) {
+        self.vector.set(kind, version);
+    }
+
+    /// The keys of all objects of a kind.
+    pub fn keys(&self, kind: Kind) -> impl Iterator<Item = &ObjectKey> {
+        self.entries.keys().filter(move |key| key.kind == kind)
+    }
+
+    /// The names of all namespaces.
+    pub fn namespace_names(&self) -> impl Iterator<Item = &SmolStr> {
+        self.namespaces.keys()
+    }
+
+    fn next(&mut self) -> u64 {
+        self.change = self.change.saturating_add(1);
+        self.change
+    }
+
+    fn unlink(&mut self, key: &ObjectKey) {
+        let Some(links) = self.links.remove(key) else { return };
+        for target in &links.references {
+            forget(&mut self.referrers, target, key);
+        }
+        for identity in links.identities {
+            forget(&mut self.claims, &(key.account.clone(), identity), key);
+        }
+        for label in &links.selected_labels {
+            forget(&mut self.selected_labels, label, key);
+        }
+    }
+}
+
+fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<ObjectKey>>, at: &K, key: &ObjectKey) {
+    if let Some(keys) = index.get_mut(at) {
+        keys.remove(key);
+        if keys.is_empty() {
+            index.remove(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::tree::Node;
+    use crate::world::Spec;
+
+    fn entry(kind: Kind, account: &str, name: &str, spec: &serde_json::Value) -> Entry {
+        Entry {
+            object: Object {
+                key: ObjectKey { kind, account: account.into(), name: name.into() },
+                uid: None,
+                spec: Spec::Read(Arc::new(Node::from(spec))),
+                last_good: None,
+                deleting: false,
+                origin: None,
+            },
+            last_good_generation: None,
+            version: 1,
+            generation: 1,
+            generation_version: 1,
+            finalizers: Vec::new(),
+            status: None,
+            change: 0,
+        }
+    }
+
+    fn names<'a>(keys: impl Iterator<Item = &'a ObjectKey>) -> Vec<String> {
+        keys.map(ObjectKey::to_string).collect()
+    }
+
+    #[test]
+    fn who_names_and_who_claims_follows_every_change() {
+        let (mut writer, reader) = catalog(Settings::default());
+        let shared = ObjectKey { kind: Kind::Policy, account: "kube-iam-system".into(), name: "base".into() };
+        let spec = serde_json::json!({
+            "identities": [{"kind": "User", "name": "alice"}],
+            "groups": ["devs"],
+            "permissionsBoundary": "arn:k8s:iam::kube-iam-system:policy/base",
+            "policies": ["arn:k8s:iam::elsewhere:policy/x"],
+        });
+        writer.write(|catalog| catalog.insert(entry(Kind::User, "payments", "alice", &spec)));
+        reader.read(|catalog| {
+            assert_eq!(names(catalog.referrers(&shared)), ["IamUser payments/alice"]);
+            let devs = ObjectKey { kind: Kind::Group, account: "payments".into(), name: "devs".into() };
+            assert_eq!(names(catalog.referrers(&devs)), ["IamUser payments/alice"]);
+            assert_eq!(names(catalog.claimants("payments", "alice")), ["IamUser payments/alice"]);
+            assert_eq!(names(catalog.claimants("other", "alice")), [""; 0]);
+            let foreign = ObjectKey { kind: Kind::Policy, account: "elsewhere".into(), name: "x".into() };
+            assert_eq!(names(catalog.referrers(&foreign)), [""; 0]);
+        });
+        writer.write(|catalog| catalog.insert(entry(Kind::User, "payments", "alice", &serde_json::json!({}))));
+        reader.read(|catalog| {
+            assert_eq!(names(catalog.referrers(&shared)), [""; 0]);
+            assert_eq!(names(catalog.claimants("payments", "alice")), [""; 0]);
+            assert_eq!((catalog.referrers.len(), catalog.claims.len()), (0, 0));
+        });
+    }
+
+    #[test]
+    fn a_guardrail_says_which_labels_it_asks_about() {
+        let (mut writer, reader) = catalog(Settings::default());
+        let spec = serde_json::json!({
+            "type": "ResourceControl",
+            "targets": {"accountSelector": {"matchLabels": {"env": "prod"},
+                "matchExpressions": [{"key": "team", "operator": "Exists"}]}},
+            "statements": [],
+        });
+        let policy = entry(Kind::Policy, "kube-iam-system", "guard", &spec);
+        let key = policy.object.key.clone();
+        writer.write(|catalog| catalog.insert(policy));
+        for label in ["env", "team"] {
+            let selecting = reader.read(|catalog| names(catalog.selecting(label)));
+            assert_eq!(selecting, ["IamPolicy kube-iam-system/guard"], "{label}");
+        }
+        writer.write(|catalog| catalog.remove(&key));
+        assert_eq!(reader.read(|catalog| names(catalog.selecting("env"))), [""; 0]);
+    }
+
+    #[test]
+    fn what_changed_is_told_in_order_and_once() {
+        let (mut writer, reader) = catalog(Settings::default());
+        let spec = serde_json::json!({});
+        let [a, b, c] = ["a", "b", "c"].map(|name| entry(Kind::Group, "x", name, &spec));
+        let key = b.object.key.clone();
+        writer.write(|catalog| [&a, &b, &c, &a].map(|entry| catalog.insert(entry.clone())));
+        let after = |change| reader.read(|catalog| names(catalog.changed_after(change).map(|entry| &entry.object.key)));
+        assert_eq!(after(0), ["IamGroup x/b", "IamGroup x/c", "IamGroup x/a"]);
+        assert_eq!(after(3), ["IamGroup x/a"]);
+        writer.write(|catalog| catalog.remove(&key));
+        assert_eq!(after(0), ["IamGroup x/c", "IamGroup x/a"]);
+        assert_eq!(after(reader.read(Catalog::change)), [""; 0]);
+    }
+
+    #[test]
+    fn a_change_wakes_who_waits_and_a_look_does_not() {
+        let (mut writer, reader) = catalog(Settings::default());
+        let mut changes = reader.changes();
+        writer.write(|catalog| catalog.seen(WatchedKind::Namespace, 5));
+        assert!(!changes.has_changed().unwrap());
+        writer.write(|catalog| catalog.insert(entry(Kind::Group, "a", "b", &serde_json::json!({}))));
+        assert!(changes.has_changed().unwrap());
+        assert_eq!(*changes.borrow_and_update(), reader.read(Catalog::change));
+    }
+}

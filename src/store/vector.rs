@@ -1,0 +1,127 @@
+//! How far each kind has been seen: one resource version per watched kind.
+
+use std::fmt;
+
+use crate::world::Kind;
+
+/// What is watched in a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WatchedKind {
+    /// One of our four kinds.
+    Ours(Kind),
+    /// Namespaces: labels and roots.
+    Namespace,
+    /// CustomResourceDefinitions: scopes of kinds.
+    CustomResourceDefinition,
+    /// APIServices: which groups another server serves.
+    ApiService,
+}
+
+/// The resource version up to which each watched kind has been seen; 0 for one that has not been listed.
+///
+/// Resource versions are compared within one kind only (`kubernetes-contract.md` A13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Vector([u64; WatchedKind::ALL.len()]);
+
+// === impl WatchedKind ===
+
+impl WatchedKind {
+    /// All of them.
+    pub const ALL: [WatchedKind; 7] = [
+        WatchedKind::Ours(Kind::User),
+        WatchedKind::Ours(Kind::Group),
+        WatchedKind::Ours(Kind::Role),
+        WatchedKind::Ours(Kind::Policy),
+        WatchedKind::Namespace,
+        WatchedKind::CustomResourceDefinition,
+        WatchedKind::ApiService,
+    ];
+
+    /// `IamUser`, …
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WatchedKind::Ours(kind) => kind.as_str(),
+            WatchedKind::Namespace => "Namespace",
+            WatchedKind::CustomResourceDefinition => "CustomResourceDefinition",
+            WatchedKind::ApiService => "APIService",
+        }
+    }
+
+    /// Its place in [`WatchedKind::ALL`].
+    fn index(self) -> usize {
+        match self {
+            WatchedKind::Ours(Kind::User) => 0,
+            WatchedKind::Ours(Kind::Group) => 1,
+            WatchedKind::Ours(Kind::Role) => 2,
+            WatchedKind::Ours(Kind::Policy) => 3,
+            WatchedKind::Namespace => 4,
+            WatchedKind::CustomResourceDefinition => 5,
+            WatchedKind::ApiService => 6,
+        }
+    }
+}
+
+// === impl Vector ===
+
+impl Vector {
+    /// How far a kind has been seen.
+    pub fn get(&self, kind: WatchedKind) -> u64 {
+        self.0.get(kind.index()).copied().unwrap_or(0)
+    }
+
+    /// A kind has been seen up to here. It never goes back within one epoch; whoever rebuilds after a restore starts a
+    /// new vector.
+    pub fn set(&mut self, kind: WatchedKind, version: u64) {
+        if let Some(slot) = self.0.get_mut(kind.index()) {
+            *slot = version;
+        }
+    }
+
+    /// Reads what [`Vector`] displays. Kinds that are not named stand at 0; names that are not known are passed over, as
+    /// another version of the program may have written them.
+    pub fn parse(text: &str) -> Self {
+        let mut vector = Self::default();
+        for (name, version) in text.split(',').filter_map(|part| part.split_once('=')) {
+            let kind = WatchedKind::ALL.into_iter().find(|kind| kind.as_str() == name);
+            if let (Some(kind), Ok(version)) = (kind, version.parse()) {
+                vector.set(kind, version);
+            }
+        }
+        vector
+    }
+}
+
+impl fmt::Display for Vector {
+    /// `IamUser=17,IamGroup=3,…`; nothing while nothing has been listed, as from a folder.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = WatchedKind::ALL.into_iter().filter(|kind| self.get(*kind) > 0);
+        for (index, kind) in seen.enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{}={}", kind.as_str(), self.get(kind))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_place_of_its_own() {
+        for (index, kind) in WatchedKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind.index(), index, "{}", kind.as_str());
+        }
+    }
+
+    #[test]
+    fn what_is_displayed_is_read_back() {
+        let mut vector = Vector::default();
+        assert_eq!((vector.to_string(), Vector::parse("")), (String::new(), vector));
+        vector.set(WatchedKind::Ours(Kind::Group), 17);
+        vector.set(WatchedKind::ApiService, 18_446_744_073_709_551_615);
+        assert_eq!(vector.to_string(), "IamGroup=17,APIService=18446744073709551615");
+        assert_eq!(Vector::parse(&vector.to_string()), vector);
+        assert_eq!(Vector::parse("Pod=3,IamUser=x,IamGroup").to_string(), "");
+    }
+}

@@ -1,0 +1,93 @@
+//! What is known of one object, put together from the catalog, the world in force and the other replicas.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::event::seconds;
+use super::replicas::View;
+use crate::lint;
+use crate::name::Arn;
+use crate::plan::{self, Declared, LastGood, Observation, Referrers, Status};
+use crate::store::{Catalog, Entry, InForce, Vector, WatchedKind};
+use crate::world::{Kind, ObjectKey, World};
+
+/// Referrers that a message names.
+const EXAMPLES: usize = 3;
+
+/// An object as it stands in the catalog, and what is known of it.
+#[derive(Clone, Debug)]
+pub(super) struct Observed {
+    /// The object.
+    pub entry: Entry,
+    /// What the plan is made from.
+    pub observation: Observation,
+}
+
+/// What is known of an object; `None` when it is gone.
+pub(super) fn observe(
+    catalog: &Catalog,
+    in_force: &InForce,
+    replicas: &View,
+    key: &ObjectKey,
+    now: Timestamp,
+) -> Option<Observed> {
+    let entry = catalog.get(key)?;
+    let named = catalog.references(key).filter_map(|named| catalog.get(named));
+    let needed: Vec<(WatchedKind, u64)> = std::iter::once(entry).chain(named).map(position).collect();
+    let runs = |vector: &Vector| needed.iter().all(|(kind, version)| vector.get(*kind) >= *version);
+    let others = replicas.live.values().filter(|vector| runs(vector)).count();
+    let (kind, version) = position(entry);
+    let world = (in_force.vector.get(kind) >= version).then_some(&*in_force.world);
+    let outcome = world.and_then(|world| Some((world, world.outcomes.get(key)?)));
+    let observation = Observation {
+        key: key.clone(),
+        uid: entry.object.uid.clone(),
+        generation: entry.generation,
+        deleting: entry.object.deleting,
+        finalizers: entry.finalizers.clone(),
+        status: entry.status.as_deref().map(Status::read).unwrap_or_default(),
+        declared: Declared::of(&entry.object),
+        lint: match key.kind {
+            Kind::Policy => lint::of_object(&entry.object, catalog.settings()),
+            Kind::User | Kind::Group | Kind::Role => Vec::new(),
+        },
+        in_force: outcome.map(|(world, outcome)| plan::InForce {
+            outcome: outcome.clone(),
+            arn: arn(world, key).cloned(),
+            revision: in_force.snapshot.revision(),
+        }),
+        referrers: Referrers {
+            count: catalog.referrers(key).count(),
+            examples: catalog.referrers(key).take(EXAMPLES).cloned().collect(),
+        },
+        replicas: plan::Replicas {
+            live: replicas.live.len().saturating_add(1),
+            running: others.saturating_add(usize::from(runs(&in_force.vector))),
+        },
+        last_good: entry.object.last_good.as_deref().and_then(|node| match serde_json::Value::from(node) {
+            serde_json::Value::Object(spec) => Some(LastGood { generation: entry.last_good_generation, spec }),
+            _ => None,
+        }),
+        now: seconds(now),
+    };
+    Some(Observed { entry: entry.clone(), observation })
+}
+
+/// Whoever has seen this version of this kind has seen the object's generation.
+fn position(entry: &Entry) -> (WatchedKind, u64) {
+    (WatchedKind::Ours(entry.object.key.kind), entry.generation_version)
+}
+
+/// The ARN of an object in the world, whose lists are sorted by key.
+fn arn<'a>(world: &'a World, key: &ObjectKey) -> Option<&'a Arn> {
+    match key.kind {
+        Kind::User => find(&world.users, key, |user| (&user.key, &user.arn)),
+        Kind::Group => find(&world.groups, key, |group| (&group.key, &group.arn)),
+        Kind::Role => find(&world.roles, key, |role| (&role.key, &role.arn)),
+        Kind::Policy => find(&world.policies, key, |policy| (&policy.key, &policy.arn)),
+    }
+}
+
+fn find<'a, T>(sorted: &'a [T], key: &ObjectKey, parts: fn(&T) -> (&ObjectKey, &Arn)) -> Option<&'a Arn> {
+    let index = sorted.partition_point(|item| parts(item).0 < key);
+    sorted.get(index).map(parts).filter(|(found, _)| *found == key).map(|(_, arn)| arn)
+}

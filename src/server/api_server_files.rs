@@ -1,15 +1,21 @@
 //! The files that put us in front of a kube-apiserver: kubeconfigs and configurations, as texts.
 //!
-//! Sources: `kubernetes-contract.md` A3, B10; `apiserver.config.k8s.io/v1` AuthorizationConfiguration,
-//! AdmissionConfiguration and WebhookAdmissionConfiguration. Where they lie is the business of [`super::state_folder`].
+//! Sources: `kubernetes-contract.md` A3, A11, B6, B10; `apiserver.config.k8s.io/v1` AuthorizationConfiguration,
+//! AdmissionConfiguration and WebhookAdmissionConfiguration; `admissionregistration.k8s.io/v1`. Where they lie is the business of [`super::state_folder`].
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::{
+    MatchCondition, RuleWithOperations, ServiceReference, ValidatingWebhook, ValidatingWebhookConfiguration,
+    WebhookClientConfig,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::name::Mode;
+use crate::world::{GROUP, VERSION};
 
 /// How an API server authenticates to us.
 pub enum ClientIdentity<'a> {
@@ -28,6 +34,26 @@ pub enum ClientIdentity<'a> {
         key: &'a Path,
     },
 }
+
+/// How an API server reaches the webhooks of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// At the address of a listener.
+    Address(SocketAddr),
+    /// Through a Service, at port 443.
+    Service {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// When a change of a Namespace may concern kube-iam: the webhook itself compares. Creations always do, for a namespace
+/// that is created again without a label would leave a guardrail.
+const ACCOUNT_CHANGED: &str = "request.operation == 'CREATE' || object.metadata.?labels != oldObject.metadata.?labels || \
+    ['kube-iam.dev/root-identity', 'kube-iam.dev/root-mfa'].exists(key, \
+    object.metadata.?annotations[?key] != oldObject.metadata.?annotations[?key])";
 
 /// Where API servers on this machine reach a listener: an address that means "all" becomes loopback.
 pub fn reachable(address: SocketAddr) -> SocketAddr {
@@ -123,6 +149,71 @@ pub fn admission_configuration(kubeconfig: &Path) -> String {
     )
 }
 
+/// The ValidatingWebhookConfiguration `kube-iam`, YAML: which changes an API server asks about, and where.
+///
+/// It names the webhooks that this version answers and no other: one that nobody answers would stop a cluster. Neither
+/// exempts anybody; who may do what is judged in the webhook.
+pub fn webhook_registration(reach: &Reach, authority_pem: &str) -> String {
+    let client = || {
+        let (url, service) = match reach {
+            Reach::Address(address) => (Some(format!("https://{}/admit-iam", reachable(*address))), None),
+            Reach::Service { namespace, name } => {
+                let (namespace, name) = (namespace.clone(), name.clone());
+                let path = Some("/admit-iam".to_owned());
+                (None, Some(ServiceReference { namespace, name, path, port: Some(443) }))
+            }
+        };
+        WebhookClientConfig { ca_bundle: Some(ByteString(authority_pem.as_bytes().to_vec())), service, url }
+    };
+    let webhook = |name: &str, rule: RuleWithOperations, conditions: Option<Vec<MatchCondition>>| ValidatingWebhook {
+        admission_review_versions: texts(&["v1"]),
+        client_config: client(),
+        failure_policy: Some("Fail".to_owned()),
+        match_conditions: conditions,
+        match_policy: Some("Equivalent".to_owned()),
+        name: name.to_owned(),
+        namespace_selector: None,
+        object_selector: None,
+        rules: Some(vec![rule]),
+        side_effects: "None".to_owned(),
+        timeout_seconds: Some(5),
+    };
+    let rule = |scope: &str, [group, version]: [&str; 2], resources: &[&str], operations: &[&str]| RuleWithOperations {
+        api_groups: Some(texts(&[group])),
+        api_versions: Some(texts(&[version])),
+        operations: Some(texts(operations)),
+        resources: Some(texts(resources)),
+        scope: Some(scope.to_owned()),
+    };
+    let objects = [
+        "iamgroups",
+        "iamgroups/status",
+        "iampolicies",
+        "iampolicies/status",
+        "iamroles",
+        "iamroles/status",
+        "iamusers",
+        "iamusers/status",
+    ];
+    let objects = rule("Namespaced", [GROUP, VERSION], &objects, &["CREATE", "UPDATE", "DELETE"]);
+    let accounts = ["namespaces", "namespaces/finalize", "namespaces/status"];
+    let accounts = rule("Cluster", ["", "v1"], &accounts, &["CREATE", "UPDATE"]);
+    let changed = MatchCondition { name: "labels-or-root-changed".to_owned(), expression: ACCOUNT_CHANGED.to_owned() };
+    let registration = ValidatingWebhookConfiguration {
+        metadata: ObjectMeta { name: Some("kube-iam".to_owned()), ..ObjectMeta::default() },
+        webhooks: Some(vec![
+            webhook("objects.kube-iam.dev", objects, None),
+            webhook("accounts.kube-iam.dev", accounts, Some(vec![changed])),
+        ]),
+    };
+    // A type of Kubernetes' own always has a YAML form.
+    serde_yaml::to_string(&registration).unwrap_or_default()
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
 fn push_user(out: &mut String, name: &str, identity: &ClientIdentity<'_>) {
     let (certificate, key) = match identity {
         ClientIdentity::Embedded { certificate_pem, key_pem } => (
@@ -200,6 +291,28 @@ mod tests {
         let configuration = yaml(&admission_configuration(Path::new("/s/admission.kubeconfig")));
         assert_eq!(configuration["plugins"][0]["name"], "ValidatingAdmissionWebhook");
         assert_eq!(configuration["plugins"][0]["configuration"]["kubeConfigFile"], "/s/admission.kubeconfig");
+    }
+
+    #[test]
+    fn a_registration_reaches_an_address_or_a_service() {
+        let clients = |reach: &Reach| {
+            let registration = yaml(&webhook_registration(reach, "A"));
+            let webhooks = registration["webhooks"].as_array().unwrap().clone();
+            webhooks.iter().map(|webhook| webhook["clientConfig"].clone()).collect::<Vec<_>>()
+        };
+        let by_address = serde_json::json!({"url": "https://127.0.0.1:9443/admit-iam", "caBundle": "QQ=="});
+        assert_eq!(clients(&Reach::Address("0.0.0.0:9443".parse().unwrap())), [by_address.clone(), by_address]);
+        let service = Reach::Service { namespace: "kube-iam-system".to_owned(), name: "kube-iam".to_owned() };
+        let service_reference = serde_json::json!({
+            "namespace": "kube-iam-system", "name": "kube-iam", "path": "/admit-iam", "port": 443,
+        });
+        let by_service = serde_json::json!({"service": service_reference, "caBundle": "QQ=="});
+        assert_eq!(clients(&service), [by_service.clone(), by_service]);
+    }
+
+    #[test]
+    fn a_registration_is_the_published_one() {
+        insta::assert_snapshot!(webhook_registration(&Reach::Address("127.0.0.1:9443".parse().unwrap()), "A"));
     }
 
     #[test]

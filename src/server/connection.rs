@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::{Activity, Doing};
+use super::admit::Admit;
 use super::authorize::Authorize;
 use super::exchange::{Exchange, Peer};
 use super::lifecycle::{Lifecycle, stopped};
@@ -27,9 +28,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(5);
 
 /// What all connections share.
-pub(super) struct Connections<A> {
+pub(super) struct Connections<A, M> {
     tls: Arc<Tls>,
-    exchange: Arc<Exchange<A>>,
+    exchange: Arc<Exchange<A, M>>,
     limits: Limits,
     /// One permit for each connection that may still come.
     pub(super) free: Arc<Semaphore>,
@@ -49,8 +50,8 @@ enum Next {
 
 // === impl Connections ===
 
-impl<A: Authorize> Connections<A> {
-    pub(super) fn new(tls: Arc<Tls>, authorize: A, limits: Limits) -> Self {
+impl<A: Authorize, M: Admit> Connections<A, M> {
+    pub(super) fn new(tls: Arc<Tls>, authorize: A, admit: M, limits: Limits) -> Self {
         let mut http1 = Builder::new(TokioExecutor::new()).http1_only();
         http1
             .http1()
@@ -73,7 +74,7 @@ impl<A: Authorize> Connections<A> {
             .max_send_buf_size(256 << 10)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(10));
-        let exchange = Arc::new(Exchange::new(authorize, &limits));
+        let exchange = Arc::new(Exchange::new(authorize, admit, &limits));
         Self { tls, exchange, limits, free: Arc::new(Semaphore::new(limits.connections)), http1, http2 }
     }
 

@@ -4,12 +4,14 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use futures::FutureExt;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 
 use super::activity::Activity;
+use super::admit::Admit;
 use super::authorize::{Authorize, Reply, ReplyStatus};
 use super::body::{AnswerBody, BodyReader};
 use super::limits::Limits;
@@ -30,9 +32,22 @@ pub(super) enum Peer {
     Anonymous,
 }
 
+/// Which surface a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'a> {
+    /// `/authorize` and `/authorize/<api server>`.
+    Authorize {
+        /// What the API server calls itself.
+        api_server: &'a str,
+    },
+    /// `/admit-iam`.
+    AdmitIam,
+}
+
 /// What all requests share.
-pub(super) struct Exchange<A> {
+pub(super) struct Exchange<A, M> {
     authorize: A,
+    admit: M,
     bodies: BodyReader,
     ids: RequestIds,
     head_bytes: usize,
@@ -40,10 +55,10 @@ pub(super) struct Exchange<A> {
 
 // === impl Exchange ===
 
-impl<A: Authorize> Exchange<A> {
-    pub(super) fn new(authorize: A, limits: &Limits) -> Self {
+impl<A: Authorize, M: Admit> Exchange<A, M> {
+    pub(super) fn new(authorize: A, admit: M, limits: &Limits) -> Self {
         let bodies = BodyReader::new(limits.body_bytes, limits.body, limits.large_bodies);
-        Self { authorize, bodies, ids: RequestIds::new(), head_bytes: limits.head_bytes }
+        Self { authorize, admit, bodies, ids: RequestIds::new(), head_bytes: limits.head_bytes }
     }
 
     pub(super) async fn answer(
@@ -72,35 +87,58 @@ impl<A: Authorize> Exchange<A> {
         if head_bytes(head) > self.head_bytes {
             return Err(Rejection::MalformedHttp);
         }
-        let api_server = route(head.uri.path())?;
+        let route = route(head.uri.path())?;
         if head.method != Method::POST {
             return Err(Rejection::WrongMethod);
         }
-        if peer == Peer::Anonymous {
+        // Where `/admit-iam` needs a certificate too, the handshake has seen to it.
+        if peer == Peer::Anonymous && route != Route::AdmitIam {
             return Err(Rejection::NoClientCertificate);
         }
         check_content(&head.headers)?;
         let held = self.bodies.read(body).await?;
-        // INVARIANT: a panic leaves nothing half-changed behind that a later request could see: an implementation of
-        // `Authorize` reads an immutable snapshot.
-        let decided = catch_unwind(AssertUnwindSafe(|| self.authorize.authorize(api_server, &held.bytes)));
-        decided.or_else(|_| {
-            tracing::error!(surface = "authorize", "a decision panicked and was refused");
-            catch_unwind(AssertUnwindSafe(|| self.authorize.authorize_panicked(&held.bytes)))
-                .map_err(|_| Rejection::Failed)
-        })
+        match route {
+            Route::Authorize { api_server } => self.authorize(api_server, &held.bytes),
+            Route::AdmitIam => self.admit(&held.bytes).await,
+        }
+    }
+
+    // INVARIANT: a panic leaves nothing half-changed behind that a later request could see: implementations of `Authorize`
+    // and `Admit` read what others publish and change nothing.
+
+    fn authorize(&self, api_server: &str, body: &[u8]) -> Result<Reply, Rejection> {
+        let decided = catch_unwind(AssertUnwindSafe(|| self.authorize.authorize(api_server, body)));
+        decided.or_else(|_| panicked("authorize", || self.authorize.authorize_panicked(body)))
+    }
+
+    async fn admit(&self, body: &[u8]) -> Result<Reply, Rejection> {
+        let judged = AssertUnwindSafe(async { self.admit.admit(body).await }).catch_unwind().await;
+        judged.or_else(|_| panicked("admit-iam", || self.admit.admit_panicked(body)))
     }
 }
 
-/// The name of the API server in a path.
-fn route(path: &str) -> Result<&str, Rejection> {
+/// The refusal in place of an answer that panicked.
+fn panicked(surface: &str, refuse: impl FnOnce() -> Reply) -> Result<Reply, Rejection> {
+    tracing::error!(surface, "a decision panicked and was refused");
+    catch_unwind(AssertUnwindSafe(refuse)).map_err(|_| Rejection::Failed)
+}
+
+/// The surface of a path.
+fn route(path: &str) -> Result<Route<'_>, Rejection> {
+    if path == "/admit-iam" {
+        return Ok(Route::AdmitIam);
+    }
     let rest = path.strip_prefix("/authorize").ok_or(Rejection::UnknownPath)?;
     if rest.is_empty() {
-        return Ok(DEFAULT_API_SERVER);
+        return Ok(Route::Authorize { api_server: DEFAULT_API_SERVER });
     }
-    let name = rest.strip_prefix('/').ok_or(Rejection::UnknownPath)?;
+    let api_server = rest.strip_prefix('/').ok_or(Rejection::UnknownPath)?;
     let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if (1..=63).contains(&name.len()) && name.bytes().all(good) { Ok(name) } else { Err(Rejection::BadApiServerName) }
+    if (1..=63).contains(&api_server.len()) && api_server.bytes().all(good) {
+        Ok(Route::Authorize { api_server })
+    } else {
+        Err(Rejection::BadApiServerName)
+    }
 }
 
 /// JSON, said once, and not compressed.
@@ -148,12 +186,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_names_an_api_server_or_nothing() {
-        let long = format!("/authorize/{}", "a".repeat(63));
-        assert_eq!(route("/authorize"), Ok("default"));
-        assert_eq!(route("/authorize/east-1_b.c"), Ok("east-1_b.c"));
-        assert_eq!(route(&long).map(str::len), Ok(63));
-        for path in ["", "/", "/authorise", "/Authorize", "/authorizer", "//authorize", "/authorize2/a"] {
+    fn a_path_is_a_surface_or_nothing() {
+        let name = "a".repeat(63);
+        let long = format!("/authorize/{name}");
+        for (path, api_server) in
+            [("/authorize", "default"), ("/authorize/east-1_b.c", "east-1_b.c"), (long.as_str(), name.as_str())]
+        {
+            assert_eq!(route(path), Ok(Route::Authorize { api_server }), "{path}");
+        }
+        assert_eq!(route("/admit-iam"), Ok(Route::AdmitIam));
+        for path in [
+            "",
+            "/",
+            "/authorise",
+            "/Authorize",
+            "/authorizer",
+            "//authorize",
+            "/authorize2/a",
+            "/admit",
+            "/admit-iam/",
+            "/admit-iam/a",
+            "/Admit-iam",
+        ] {
             assert_eq!(route(path), Err(Rejection::UnknownPath), "{path}");
         }
         for path in ["/authorize/", "/authorize/a/b", "/authorize/a%20b", "/authorize/é", &format!("{long}a")] {

@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{sleep, timeout};
 
+use super::admit::Admit;
 use super::authorize::Authorize;
 use super::connection::Connections;
 use super::lifecycle::{Lifecycle, stopped};
@@ -21,14 +22,15 @@ const REST: Duration = Duration::from_millis(50);
 /// [`Limits::grace`] and a second at most.
 ///
 /// Guarantees: nothing that a caller does ends the listener; out of file descriptors it rests and goes on.
-pub async fn serve_https<A: Authorize>(
+pub async fn serve_https<A: Authorize, M: Admit>(
     listener: TcpListener,
     tls: Arc<Tls>,
     authorize: A,
+    admit: M,
     limits: Limits,
     mut lifecycle: watch::Receiver<Lifecycle>,
 ) {
-    let connections = Arc::new(Connections::new(tls, authorize, limits));
+    let connections = Arc::new(Connections::new(tls, authorize, admit, limits));
     let states = lifecycle.clone();
     loop {
         let accepted = tokio::select! {
@@ -62,9 +64,9 @@ pub async fn serve_https<A: Authorize>(
 }
 
 /// The next connection, once there is room for it.
-async fn accept<A>(
+async fn accept<A, M>(
     listener: &TcpListener,
-    connections: &Connections<A>,
+    connections: &Connections<A, M>,
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(&connections.free).acquire_owned().await.map_err(io::Error::other)?;
     let (tcp, _) = listener.accept().await?;

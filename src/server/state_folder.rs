@@ -2,13 +2,15 @@
 //! (`interface.md` §3).
 //!
 //! ```text
-//! tls/ca.crt tls/ca.key           our authority, kept for ten years
+//! tls/ca.crt tls/ca.key           our authority, kept for ten years; beside it another one while that takes over
 //! tls/tls.crt tls/tls.key         the serving certificate, a day old at most
 //! tls/client.crt tls/client.key   what kube-apiservers present, for a year
+//! tls/client.pem                  both in one file, so that nobody reads one of them alone
 //! authorizer.kubeconfig           for connectionInfo.kubeConfigFile
 //! admission.kubeconfig            for admission-config.yaml
 //! admission-config.yaml           for --admission-control-config-file
 //! authorization-config.yaml       for --authorization-config; written last
+//! replica-id                      which replica this is, from restart to restart
 //! ```
 //!
 //! Guarantees: every file has mode 0600 and is whole at any moment, whoever else writes (a lock, and renames). A file
@@ -22,8 +24,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
+use siphasher::sip::SipHasher13;
 
 use super::api_server_files::{
     ClientIdentity, admission_configuration, admission_kubeconfig, authorization_configuration, authorizer_kubeconfig,
@@ -31,7 +35,10 @@ use super::api_server_files::{
 };
 use super::authority::{Authority, AuthorityError, Pair, ServingNames};
 use super::private_file;
-use super::tls::{CertificateError, ClientAuth, ClientSource, ServingSource, Tls};
+pub use super::succession::PATIENCE;
+use super::succession::{self, Announced, Authorities, ended_line};
+use super::tls::{CertificateError, ClientAuth, ClientSource, ServingSource, Sources, Tls};
+use super::validity::Validity;
 use crate::name::Mode;
 
 /// The file for `connectionInfo.kubeConfigFile`, in the folder.
@@ -41,8 +48,6 @@ pub const AUTHORITY_CERTIFICATE: &str = "tls/ca.crt";
 
 /// The name of our Service in a cluster: always a name of the serving certificate.
 const SERVICE_HOST: &str = "kube-iam.kube-iam-system.svc";
-/// An authority with less left than this is replaced.
-const AUTHORITY_REMAINDER: i64 = 30 * 86_400;
 
 /// What the folder is filled for.
 #[derive(Clone, Debug)]
@@ -61,6 +66,20 @@ pub struct Settings {
     pub client_ca: Option<PathBuf>,
     /// Whether every connection must show a client certificate.
     pub client_auth: ClientAuth,
+    /// How long each step of a succession of authorities lasts at least; [`PATIENCE`].
+    pub patience: Duration,
+}
+
+/// The certificates that an API server must trust to meet a process that serves from this folder, PEM. `certificate` is
+/// one that somebody else provides.
+///
+/// # Errors
+/// When they cannot be read: nothing has served from this folder yet.
+pub fn trusted(root: &Path, certificate: Option<&Path>) -> Result<String, StateFolderError> {
+    match certificate {
+        Some(certificate) => trusted_for(certificate),
+        None => succession::trusted_pem(&root.join("tls")),
+    }
 }
 
 /// Issues serving certificates and leaves them in the folder.
@@ -134,18 +153,70 @@ pub enum StateFolderError {
 /// When a file cannot be read or written, when one has been damaged, or when certificates that somebody else provides
 /// cannot be used. `authorization-config.yaml` has not been touched then.
 pub fn prepare(settings: &Settings, now: i64) -> Result<Tls, StateFolderError> {
-    let folder_error = |source| StateFolderError::Folder { path: settings.root.clone(), source };
-    let root = std::path::absolute(&settings.root).map_err(folder_error)?;
-    let tls_folder = root.join("tls");
-    private_file::create_folder(&tls_folder).map_err(folder_error)?;
-    let lock = private_file::lock(&root).map_err(folder_error)?;
-    private_file::remove_leftovers(&root);
-    private_file::remove_leftovers(&tls_folder);
+    let held = Held::new(settings)?;
+    let folder = held.folder(settings, now);
+    let prepared = folder.prepare()?;
+    let tls = Tls::start(prepared.sources.clone(), settings.client_auth, now).map_err(StateFolderError::Tls)?;
+    folder.write_api_server_files(&prepared)?;
+    Ok(tls)
+}
 
-    let filled = Folder { root: &root, tls: &tls_folder, settings, now }.fill();
-    // Explicit, for the lock must outlive the last write.
-    drop::<File>(lock);
-    filled
+/// Takes the step of a succession of authorities that is due, if one is, and puts what follows from it in use: new
+/// connections meet it, and the files for the API server name it. `announced` says whether everybody who was told whom to
+/// trust has been seen to know.
+///
+/// # Errors
+/// As [`prepare`]; the certificates in use stay.
+pub fn renew(settings: &Settings, tls: &Tls, now: i64, announced: Announced) -> Result<(), StateFolderError> {
+    if settings.serving.is_some() && settings.client_ca.is_some() {
+        return Ok(());
+    }
+    let held = Held::new(settings)?;
+    let folder = held.folder(settings, now);
+    succession::advance(&held.tls, now, settings.patience, announced)?;
+    // Also what an earlier look could not put in use is done now.
+    let trusted = Authorities::load(&held.tls, now)?.trusted_pem();
+    let is_in_use = settings.serving.is_some() || tls.trusted() == trusted;
+    if is_in_use && !folder.client_is_due()? {
+        return Ok(());
+    }
+    let prepared = folder.prepare()?;
+    folder.write_api_server_files(&prepared)?;
+    tls.adopt(prepared.sources, now).map_err(StateFolderError::Tls)
+}
+
+/// The identity of the replica that this folder belongs to: 16 hexadecimal digits, made once and kept.
+///
+/// # Errors
+/// When the file cannot be read or written, or no random number can be had.
+pub fn replica_id(root: &Path) -> Result<String, StateFolderError> {
+    let path = root.join("replica-id");
+    if let Some(kept) = read(&path)? {
+        return Ok(kept.trim().to_owned());
+    }
+    let mut random = [0; 8];
+    rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut random).map_err(|_| {
+        StateFolderError::Write { path: path.clone(), source: io::Error::other("no random number can be had") }
+    })?;
+    let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    write(&path, &id)?;
+    Ok(id)
+}
+
+/// The folder, under its lock.
+struct Held {
+    root: PathBuf,
+    tls: PathBuf,
+    /// Held until the last write is done.
+    _lock: File,
+}
+
+/// What to serve with, and what an API server must know.
+struct Prepared {
+    sources: Sources,
+    trusted: String,
+    client_pair: Option<Pair>,
+    hosts: Vec<String>,
 }
 
 /// One filling of the folder, under its lock.
@@ -156,42 +227,70 @@ struct Folder<'a> {
     now: i64,
 }
 
+// === impl Held ===
+
+impl Held {
+    fn new(settings: &Settings) -> Result<Self, StateFolderError> {
+        let folder_error = |source| StateFolderError::Folder { path: settings.root.clone(), source };
+        let root = std::path::absolute(&settings.root).map_err(folder_error)?;
+        let tls = root.join("tls");
+        private_file::create_folder(&tls).map_err(folder_error)?;
+        let lock = private_file::lock(&root).map_err(folder_error)?;
+        private_file::remove_leftovers(&root);
+        private_file::remove_leftovers(&tls);
+        Ok(Self { root, tls, _lock: lock })
+    }
+
+    fn folder<'a>(&'a self, settings: &'a Settings, now: i64) -> Folder<'a> {
+        Folder { root: &self.root, tls: &self.tls, settings, now }
+    }
+}
+
 // === impl Folder ===
 
 impl Folder<'_> {
-    fn fill(&self) -> Result<Tls, StateFolderError> {
+    fn prepare(&self) -> Result<Prepared, StateFolderError> {
         let names = self.names();
         let hosts = admission_hosts(&names, self.settings.address);
         let own_clients = self.settings.client_ca.is_none();
-        let authority = match self.settings.serving {
+        let authorities = match self.settings.serving {
             Some(_) if !own_clients => None,
-            _ => Some(self.authority()?),
+            _ => Some(Authorities::load(self.tls, self.now)?),
         };
-        let client_pair = match &authority {
-            Some(authority) if own_clients => Some(self.client_pair(authority)?),
+        let client_pair = match &authorities {
+            Some(authorities) if own_clients => Some(self.client_pair(&authorities.issuing)?),
             _ => None,
         };
-        let clients = match (&self.settings.client_ca, &authority) {
+        let clients = match (&self.settings.client_ca, &authorities) {
             (Some(path), _) => ClientSource::File(absolute(path)),
-            (None, Some(authority)) => ClientSource::SelfIssued(authority.certificate().clone()),
+            (None, Some(authorities)) => ClientSource::SelfIssued(authorities.certificates()),
             (None, None) => return Err(StateFolderError::NoAuthorityKey { path: self.tls.join("ca.key") }),
         };
-        let (serving, trusted) = match (&self.settings.serving, authority) {
+        let (serving, trusted) = match (&self.settings.serving, authorities) {
             (Some((certificate, key)), _) => {
                 let (certificate, key) = (absolute(certificate), absolute(key));
                 let trusted = trusted_for(&certificate)?;
                 (ServingSource::Files { certificate, key }, trusted)
             }
-            (None, Some(authority)) => {
-                let trusted = authority.certificate_pem().to_owned();
-                let issuing = SelfIssued { authority, names, folder: self.tls.to_owned() };
+            (None, Some(authorities)) => {
+                let trusted = authorities.trusted_pem();
+                let issuing = SelfIssued { authority: authorities.issuing, names, folder: self.tls.to_owned() };
                 (ServingSource::SelfIssued(Arc::new(issuing)), trusted)
             }
             (None, None) => return Err(StateFolderError::NoAuthorityKey { path: self.tls.join("ca.key") }),
         };
-        let tls = Tls::start(serving, clients, self.settings.client_auth, self.now).map_err(StateFolderError::Tls)?;
-        self.write_api_server_files(&trusted, client_pair.as_ref(), &hosts)?;
-        Ok(tls)
+        Ok(Prepared { sources: Sources { serving, clients, trusted: trusted.clone() }, trusted, client_pair, hosts })
+    }
+
+    /// Whether the client certificate that we issued needs to be renewed.
+    fn client_is_due(&self) -> Result<bool, StateFolderError> {
+        if self.settings.client_ca.is_some() {
+            return Ok(false);
+        }
+        let Some(certificate) = read(&self.tls.join("client.crt"))? else { return Ok(true) };
+        let validity =
+            CertificateDer::from_pem_slice(certificate.as_bytes()).ok().and_then(|der| Validity::of(&der).ok());
+        Ok(validity.is_none_or(|validity| validity.less_than_one_part_left(3, self.now)))
     }
 
     fn names(&self) -> ServingNames {
@@ -204,27 +303,6 @@ impl Folder<'_> {
         }
         hosts.dedup();
         ServingNames { hosts, addresses }
-    }
-
-    fn authority(&self) -> Result<Authority, StateFolderError> {
-        let (certificate_path, key_path) = (self.root.join(AUTHORITY_CERTIFICATE), self.tls.join("ca.key"));
-        let damaged = |source| StateFolderError::Damaged { path: certificate_path.clone(), source };
-        let found = match (read(&key_path)?, read(&certificate_path)?) {
-            (Some(key), Some(certificate)) => Some(Authority::restore(&key, &certificate).map_err(damaged)?),
-            // A crash came between the two; nobody has seen the certificate.
-            (Some(key), None) => Some(Authority::from_key(&key, self.now).map_err(damaged)?),
-            (None, Some(_)) => return Err(StateFolderError::NoAuthorityKey { path: key_path }),
-            (None, None) => None,
-        };
-        let usable = |found: &Authority| found.validity().until.saturating_sub(self.now) > AUTHORITY_REMAINDER;
-        let authority = match found.filter(usable) {
-            Some(authority) => authority,
-            None => Authority::create(self.now)
-                .map_err(|source| StateFolderError::Issue { path: self.root.to_owned(), source })?,
-        };
-        write(&key_path, &authority.key_pem())?;
-        write(&certificate_path, authority.certificate_pem())?;
-        Ok(authority)
     }
 
     fn client_pair(&self, authority: &Authority) -> Result<Pair, StateFolderError> {
@@ -246,24 +324,31 @@ impl Folder<'_> {
         Ok(pair)
     }
 
-    fn write_api_server_files(
-        &self,
-        trusted: &str,
-        client_pair: Option<&Pair>,
-        hosts: &[String],
-    ) -> Result<(), StateFolderError> {
+    fn write_api_server_files(&self, prepared: &Prepared) -> Result<(), StateFolderError> {
         let (certificate, key) = (self.tls.join("client.crt"), self.tls.join("client.key"));
         // Without a pair the client authority is somebody else's: so is the certificate, to be put into these files.
-        let identity = match client_pair {
+        let identity = match &prepared.client_pair {
             Some(pair) => ClientIdentity::Embedded { certificate_pem: &pair.certificate_pem, key_pem: &pair.key_pem },
             None => ClientIdentity::Files { certificate: &certificate, key: &key },
         };
         let authorizer = self.root.join(AUTHORIZER_KUBECONFIG);
         let admission = self.root.join("admission.kubeconfig");
-        write(&authorizer, &authorizer_kubeconfig(self.settings.address, trusted, &identity))?;
-        write(&admission, &admission_kubeconfig(hosts, &identity))?;
+        let kubeconfig = authorizer_kubeconfig(self.settings.address, &prepared.trusted, &identity);
+        write(&authorizer, &kubeconfig)?;
+        // An API server reads this kubeconfig at its start and never again, but files that it names with each connection.
+        let both = self.tls.join("client.pem");
+        let identity = match &prepared.client_pair {
+            Some(Pair { certificate_pem, key_pem }) => {
+                write(&both, &format!("{}{key_pem}", ended_line(certificate_pem)))?;
+                ClientIdentity::Files { certificate: &both, key: &both }
+            }
+            None => identity,
+        };
+        write(&admission, &admission_kubeconfig(&prepared.hosts, &identity))?;
         write(&self.root.join("admission-config.yaml"), &admission_configuration(&admission))?;
-        let configuration = authorization_configuration(self.settings.mode, &authorizer);
+        let mut configuration = authorization_configuration(self.settings.mode, &authorizer);
+        // An API server follows the configuration, not the kubeconfig: it reads both anew when this line changes.
+        configuration.push_str(&format!("# kubeconfig {}\n", fingerprint(&kubeconfig)));
         write(&self.root.join("authorization-config.yaml"), &configuration)
     }
 }
@@ -325,12 +410,17 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn read(path: &Path) -> Result<Option<String>, StateFolderError> {
+/// What tells two texts apart; it gives nothing of them away.
+fn fingerprint(text: &str) -> String {
+    format!("{:016x}", SipHasher13::new().hash(text.as_bytes()))
+}
+
+pub(super) fn read(path: &Path) -> Result<Option<String>, StateFolderError> {
     private_file::read(path).map_err(|source| StateFolderError::Read { path: path.to_owned(), source })
 }
 
 /// Writes a file unless it holds this content already.
-fn write(path: &Path, content: &str) -> Result<(), StateFolderError> {
+pub(super) fn write(path: &Path, content: &str) -> Result<(), StateFolderError> {
     if private_file::read(path).is_ok_and(|found| found.as_deref() == Some(content)) {
         return Ok(());
     }

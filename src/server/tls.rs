@@ -36,10 +36,21 @@ pub enum ServingSource {
 /// Who may sign client certificates.
 #[derive(Clone)]
 pub enum ClientSource {
-    /// Our own authority.
-    SelfIssued(CertificateDer<'static>),
+    /// Our own authority, and the one of before or to come.
+    SelfIssued(Vec<CertificateDer<'static>>),
     /// The authorities in a PEM file that somebody else renews.
     File(PathBuf),
+}
+
+/// Where certificates come from.
+#[derive(Clone)]
+pub struct Sources {
+    /// The serving certificate.
+    pub serving: ServingSource,
+    /// Who may sign client certificates.
+    pub clients: ClientSource,
+    /// Whom callers must trust to meet the serving certificate, PEM.
+    pub trusted: String,
 }
 
 /// Whether every connection must show a client certificate.
@@ -111,14 +122,13 @@ pub enum CertificateError {
 /// Guarantees: a connection uses what was in place when it began. Sources that cannot be read or do not fit together
 /// change nothing. Sessions are never resumed, so every connection meets the certificates in place.
 pub struct Tls {
-    serving: ServingSource,
-    clients: ClientSource,
     client_auth: ClientAuth,
     current: ArcSwap<Loaded>,
 }
 
 /// Certificates as they were read, and what was made of them.
 struct Loaded {
+    sources: Sources,
     material: Material,
     validity: Validity,
     config: Arc<ServerConfig>,
@@ -138,16 +148,22 @@ impl Tls {
     ///
     /// # Errors
     /// When a source cannot be read, or is not what it should be.
-    pub fn start(
-        serving: ServingSource,
-        clients: ClientSource,
-        client_auth: ClientAuth,
-        now: i64,
-    ) -> Result<Self, CertificateError> {
-        let (chain, key) = serving.read(now)?;
-        let material = Material { chain, clients: clients.read()? };
-        let loaded = Loaded::new(material, key, client_auth, &serving, &clients)?;
-        Ok(Self { serving, clients, client_auth, current: ArcSwap::from_pointee(loaded) })
+    pub fn start(sources: Sources, client_auth: ClientAuth, now: i64) -> Result<Self, CertificateError> {
+        Ok(Self { client_auth, current: ArcSwap::from_pointee(Loaded::read(sources, client_auth, now)?) })
+    }
+
+    /// Takes other sources, for the next connection.
+    ///
+    /// # Errors
+    /// As [`Tls::start`]; the certificates in use stay.
+    pub fn adopt(&self, sources: Sources, now: i64) -> Result<(), CertificateError> {
+        self.current.store(Arc::new(Loaded::read(sources, self.client_auth, now)?));
+        Ok(())
+    }
+
+    /// Whom callers must trust to meet the serving certificate, PEM.
+    pub fn trusted(&self) -> String {
+        self.current.load().sources.trusted.clone()
     }
 
     /// What the next connection uses.
@@ -166,14 +182,15 @@ impl Tls {
     /// As [`Tls::start`]; the certificates in use stay.
     pub fn refresh(&self, now: i64) -> Result<Refreshed, CertificateError> {
         let current = self.current.load_full();
-        let clients = self.clients.read()?;
-        let (chain, key) = match &self.serving {
+        let sources = &current.sources;
+        let clients = sources.clients.read()?;
+        let (chain, key) = match &sources.serving {
             ServingSource::SelfIssued(_) if !current.validity.less_than_one_part_left(3, now) => {
                 // Held in memory only; the client authority is ours too or comes from a file that may have changed.
                 if clients == current.material.clients {
                     return Ok(Refreshed::Unchanged);
                 }
-                self.serving.read(now)?
+                sources.serving.read(now)?
             }
             source => source.read(now)?,
         };
@@ -181,7 +198,7 @@ impl Tls {
         if material == current.material {
             return Ok(Refreshed::Unchanged);
         }
-        let loaded = Loaded::new(material, key, self.client_auth, &self.serving, &self.clients)?;
+        let loaded = Loaded::new(sources.clone(), material, key, self.client_auth)?;
         self.current.store(Arc::new(loaded));
         Ok(Refreshed::Swapped)
     }
@@ -190,18 +207,23 @@ impl Tls {
 // === impl Loaded ===
 
 impl Loaded {
+    fn read(sources: Sources, client_auth: ClientAuth, now: i64) -> Result<Self, CertificateError> {
+        let (chain, key) = sources.serving.read(now)?;
+        let material = Material { chain, clients: sources.clients.read()? };
+        Self::new(sources, material, key, client_auth)
+    }
+
     fn new(
+        sources: Sources,
         material: Material,
         key: PrivateKeyDer<'static>,
         client_auth: ClientAuth,
-        serving: &ServingSource,
-        clients: &ClientSource,
     ) -> Result<Self, CertificateError> {
         let leaf = material.chain.first();
         let validity = leaf.and_then(|leaf| Validity::of(leaf).ok());
-        let validity = validity.ok_or_else(|| CertificateError::Certificate { place: serving.place() })?;
-        let config = server_config(&material, key, client_auth, serving, clients)?;
-        Ok(Self { material, validity, config: Arc::new(config) })
+        let validity = validity.ok_or_else(|| CertificateError::Certificate { place: sources.serving.place() })?;
+        let config = Arc::new(server_config(&material, key, client_auth, &sources)?);
+        Ok(Self { sources, material, validity, config })
     }
 }
 
@@ -241,7 +263,7 @@ impl ServingSource {
 impl ClientSource {
     fn read(&self) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
         match self {
-            Self::SelfIssued(authority) => Ok(vec![authority.clone()]),
+            Self::SelfIssued(authorities) => Ok(authorities.clone()),
             Self::File(path) => certificates(&read(path)?)
                 .ok_or_else(|| CertificateError::Certificate { place: path.display().to_string() }),
         }
@@ -308,11 +330,10 @@ fn server_config(
     material: &Material,
     key: PrivateKeyDer<'static>,
     client_auth: ClientAuth,
-    serving: &ServingSource,
-    clients: &ClientSource,
+    sources: &Sources,
 ) -> Result<ServerConfig, CertificateError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let unusable = || CertificateError::Clients { place: clients.place() };
+    let unusable = || CertificateError::Clients { place: sources.clients.place() };
     let mut roots = RootCertStore::empty();
     for authority in &material.clients {
         roots.add(authority.clone()).map_err(|_| unusable())?;
@@ -327,7 +348,7 @@ fn server_config(
         .map_err(CertificateError::Setup)?
         .with_client_cert_verifier(verifier.build().map_err(|_| unusable())?)
         .with_single_cert(material.chain.clone(), key)
-        .map_err(|source| CertificateError::Pair { place: serving.place(), source })?;
+        .map_err(|source| CertificateError::Pair { place: sources.serving.place(), source })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;

@@ -7,9 +7,8 @@ use super::authorize::{Authorize, Reply};
 use super::question::{self, Answered};
 use crate::decide::{Cause, Layer, Verdict};
 use crate::mapping::{self, Outcome, Refusal, Unasked};
-use crate::name::Mode;
-use crate::snapshot::Snapshot;
-use crate::store::Reader;
+use crate::name::{Arn, Mode};
+use crate::store::{InForce, Reader, RootUses};
 use crate::telemetry::Metrics;
 use crate::telemetry::label::{self as telemetry, DecisionLabels, FailClosed, Surface};
 
@@ -18,20 +17,26 @@ use crate::telemetry::label::{self as telemetry, DecisionLabels, FailClosed, Sur
 /// Guarantees: one snapshot per review, loaded once; no answer before the first snapshot; nothing here waits or calls
 /// out.
 pub struct AuthorizationWebhook {
-    snapshots: Reader<Snapshot>,
+    in_force: Reader<InForce>,
     mode: Mode,
     metrics: Arc<Metrics>,
+    root_uses: Option<RootUses>,
 }
 
 // === impl AuthorizationWebhook ===
 
 impl AuthorizationWebhook {
     /// A webhook that answers in this mode.
-    pub fn new(snapshots: Reader<Snapshot>, mode: Mode, metrics: Arc<Metrics>) -> Self {
-        Self { snapshots, mode, metrics }
+    pub fn new(in_force: Reader<InForce>, mode: Mode, metrics: Arc<Metrics>) -> Self {
+        Self { in_force, mode, metrics, root_uses: None }
     }
 
-    fn record(&self, answered: &Answered, began: Instant, api_server: &str, snapshot: &Snapshot) {
+    /// The same, which also tells of each use of a root.
+    pub fn telling(self, root_uses: RootUses) -> Self {
+        Self { root_uses: Some(root_uses), ..self }
+    }
+
+    fn record(&self, answered: &Answered, began: Instant, api_server: &str, in_force: &InForce) {
         let (verdict, layer) = match &answered.decision {
             Ok(decision) => (decision.verdict, decision.layer),
             Err(Unasked::Exempt) => (Verdict::ImplicitDeny, None),
@@ -54,6 +59,9 @@ impl AuthorizationWebhook {
                     Cause::Root(root) => {
                         self.metrics.root_activity();
                         tracing::warn!(%root, api_server, "the root of an account asked");
+                        if let (Some(uses), Ok(arn)) = (&self.root_uses, root.parse::<Arn>()) {
+                            uses.tell(arn.account());
+                        }
                     }
                     Cause::Statements
                     | Cause::NothingApplies
@@ -75,8 +83,9 @@ impl AuthorizationWebhook {
             layer = layer.map(Layer::as_str),
             opinion = ?answered.answer.opinion,
             reason = answered.answer.reason,
-            revision = %snapshot.revision(),
-            digest = %snapshot.digest(),
+            revision = %in_force.snapshot.revision(),
+            vector = %in_force.vector,
+            digest = %in_force.snapshot.digest(),
             "answered"
         );
     }
@@ -85,10 +94,11 @@ impl AuthorizationWebhook {
 impl Authorize for AuthorizationWebhook {
     fn authorize(&self, api_server: &str, body: &[u8]) -> Reply {
         let began = Instant::now();
-        let Some(snapshot) = self.snapshots.load() else {
+        let Some(in_force) = self.in_force.load() else {
             self.metrics.fail_closed(FailClosed::NotReady);
             return Reply::unavailable("no snapshot is in force yet", None);
         };
+        let snapshot = &in_force.snapshot;
         let review = match mapping::decode(body) {
             Ok(review) => review,
             Err(error) => {
@@ -96,14 +106,14 @@ impl Authorize for AuthorizationWebhook {
                 return Reply::malformed(&error.to_string(), Some(snapshot.revision()));
             }
         };
-        let answered = question::answer(&snapshot, &review.attributes, self.mode);
-        self.record(&answered, began, api_server, &snapshot);
+        let answered = question::answer(snapshot, &review.attributes, self.mode);
+        self.record(&answered, began, api_server, &in_force);
         Reply::ok(mapping::encode(review.version, &answered.answer), snapshot.revision())
     }
 
     fn authorize_panicked(&self, body: &[u8]) -> Reply {
         self.metrics.fail_closed(FailClosed::Panic);
-        let revision = self.snapshots.load().map(|snapshot| snapshot.revision());
+        let revision = self.in_force.load().map(|in_force| in_force.snapshot.revision());
         let answer = mapping::answer(self.mode, Outcome::Panicked);
         match (mapping::decode(body), revision) {
             (Ok(review), Some(revision)) => Reply::ok(mapping::encode(review.version, &answer), revision),
@@ -112,7 +122,7 @@ impl Authorize for AuthorizationWebhook {
     }
 }
 
-fn mode_label(mode: Mode) -> telemetry::Mode {
+pub(super) fn mode_label(mode: Mode) -> telemetry::Mode {
     match mode {
         Mode::Shadow => telemetry::Mode::Shadow,
         Mode::Coexist => telemetry::Mode::Coexist,

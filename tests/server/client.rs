@@ -33,8 +33,13 @@ pub struct Answer {
 }
 
 pub fn tls_config(site: &Site, pair: Option<&Pair>, alpn: &[&str]) -> ClientConfig {
+    let authority = CertificateDer::from_pem_slice(site.file("tls/ca.crt").as_bytes()).unwrap();
+    tls_config_trusting(&[authority], pair, alpn)
+}
+
+pub fn tls_config_trusting(trusted: &[CertificateDer<'static>], pair: Option<&Pair>, alpn: &[&str]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(site.file("tls/ca.crt").as_bytes()).unwrap()).unwrap();
+    trusted.iter().for_each(|authority| roots.add(authority.clone()).unwrap());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

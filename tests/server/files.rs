@@ -12,7 +12,7 @@ use kube_iam::server::{ClientAuth, unix_now};
 use crate::folder::TestFolder;
 use crate::site::settings;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "admission-config.yaml",
     "admission.kubeconfig",
     "authorization-config.yaml",
@@ -21,6 +21,7 @@ const FILES: [&str; 10] = [
     "tls/ca.key",
     "tls/client.crt",
     "tls/client.key",
+    "tls/client.pem",
     "tls/tls.crt",
     "tls/tls.key",
 ];

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod admission;
 mod bounds;
 mod client;
 mod files;
@@ -15,4 +16,5 @@ mod health;
 mod http;
 mod shutdown;
 mod site;
+mod succession;
 mod tls;

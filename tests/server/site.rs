@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use kube_iam::name::{Mode, Revision};
 use kube_iam::server::authority::{Authority, Pair};
-use kube_iam::server::state_folder::{Settings, prepare};
-use kube_iam::server::{Authorize, ClientAuth, Lifecycle, Limits, Reply, Tls, serve_https, unix_now};
+use kube_iam::server::state_folder::{PATIENCE, Settings, prepare};
+use kube_iam::server::{Admit, Authorize, ClientAuth, Lifecycle, Limits, Reply, Tls, serve_https, unix_now};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -45,6 +45,22 @@ impl Authorize for Echo {
     }
 }
 
+impl Admit for Echo {
+    async fn admit(&self, body: &[u8]) -> Reply {
+        // A judgement may wait.
+        tokio::task::yield_now().await;
+        match body {
+            b"panic" | b"panic twice" => panic!("as the test says"),
+            b"malformed" => Reply::malformed("no review", None),
+            _ => Reply::ok(format!("admit-iam:{}", body.len()).into_bytes(), Revision(7)),
+        }
+    }
+
+    fn admit_panicked(&self, body: &[u8]) -> Reply {
+        self.authorize_panicked(body)
+    }
+}
+
 impl Site {
     pub async fn start() -> Self {
         Self::with(Limits::default(), ClientAuth::Required).await
@@ -61,7 +77,7 @@ impl Site {
     pub fn serve(listener: TcpListener, folder: TestFolder, tls: Arc<Tls>, limits: Limits) -> Self {
         let address = listener.local_addr().unwrap();
         let (lifecycle, states) = watch::channel(Lifecycle::Serving);
-        let server = tokio::spawn(serve_https(listener, Arc::clone(&tls), Echo, limits, states));
+        let server = tokio::spawn(serve_https(listener, Arc::clone(&tls), Echo, Echo, limits, states));
         Self { folder, address, tls, lifecycle, server }
     }
 
@@ -84,6 +100,7 @@ pub fn settings(root: &Path, address: SocketAddr, client_auth: ClientAuth) -> Se
         serving: None,
         client_ca: None,
         client_auth,
+        patience: PATIENCE,
     }
 }
 

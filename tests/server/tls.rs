@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kube_iam::server::authority::{Authority, Pair, ServingNames};
-use kube_iam::server::{ClientAuth, ClientSource, Limits, Refreshed, ServingSource, Tls, unix_now};
+use kube_iam::server::{ClientAuth, ClientSource, Limits, Refreshed, ServingSource, Sources, Tls, unix_now};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -81,6 +81,10 @@ async fn tls_1_2_is_spoken_and_nothing_older_is_resumed() {
     }
 }
 
+fn sources(serving: ServingSource, clients: ClientSource) -> Sources {
+    Sources { serving, clients, trusted: String::new() }
+}
+
 fn names() -> ServingNames {
     ServingNames { hosts: vec!["localhost".into()], addresses: vec!["127.0.0.1".parse().unwrap()] }
 }
@@ -104,7 +108,7 @@ async fn new_files_are_in_use_for_the_next_connection_and_bad_ones_never() {
     write("key", &first.key_pem);
     let serving = ServingSource::Files { certificate: path("crt"), key: path("key") };
     let clients = ClientSource::File(path("tls/ca.crt"));
-    let tls = Arc::new(Tls::start(serving, clients, ClientAuth::Required, unix_now()).unwrap());
+    let tls = Arc::new(Tls::start(sources(serving, clients), ClientAuth::Required, unix_now()).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let site = Site::serve(listener, folder, Arc::clone(&tls), Limits::default());
 
@@ -147,7 +151,7 @@ async fn a_client_authority_can_be_rotated_with_an_overlap() {
         certificate: site.folder.path().join("tls/tls.crt"),
         key: site.folder.path().join("tls/tls.key"),
     };
-    let tls = Tls::start(serving, ClientSource::File(file.clone()), ClientAuth::Required, unix_now()).unwrap();
+    let tls = Tls::start(sources(serving, ClientSource::File(file.clone())), ClientAuth::Required, unix_now()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let Site { folder, .. } = site;
     let site = Site::serve(listener, folder, Arc::new(tls), Limits::default());

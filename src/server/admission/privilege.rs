@@ -1,0 +1,144 @@
+//! Who may make a change that is reserved (`guarantees.md` 8.2.4): kube-iam itself, the management root, installers, and
+//! callers to whom the API server's authorizers grant the verb `escalate`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use kube::api::{Api, PostParams};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use super::review::Caller;
+use super::verdict::Subject;
+use crate::store::Catalog;
+
+/// The longest that an API server is waited for: less than the five seconds that it waits for us.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Knows who may make reserved changes, or asks.
+pub(super) struct Privileges {
+    client: kube::Client,
+    installers: BTreeSet<String>,
+    /// The user name that this process has at the API server, once that has said it.
+    own_name: OnceCell<String>,
+}
+
+/// Whether a caller may make a reserved change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Privilege {
+    /// Yes.
+    Held,
+    /// No.
+    Missing,
+    /// The API server did not say; why, in one line.
+    Unknown(String),
+}
+
+// === impl Privileges ===
+
+impl Privileges {
+    pub(super) fn new(client: kube::Client, installers: Vec<String>) -> Self {
+        Self { client, installers: installers.into_iter().collect(), own_name: OnceCell::new() }
+    }
+
+    /// What a person can ask, who is not kube-iam and does not know its installers. Nobody has the empty name.
+    pub(super) fn of_a_person(client: kube::Client) -> Self {
+        Self { client, installers: BTreeSet::new(), own_name: OnceCell::new_with(Some(String::new())) }
+    }
+
+    /// Whether a caller may change this. `root` is the active root of the management account.
+    pub(super) async fn of(&self, caller: &Caller, subject: &Subject, root: Option<&str>) -> Privilege {
+        let name = caller.username.as_str();
+        if name.is_empty() {
+            return Privilege::Missing;
+        }
+        if root == Some(name) || self.installers.contains(name) {
+            return Privilege::Held;
+        }
+        match timeout(PATIENCE, self.ask(caller, subject)).await {
+            Ok(Ok(true)) => Privilege::Held,
+            Ok(Ok(false)) => Privilege::Missing,
+            Ok(Err(error)) => Privilege::Unknown(error.to_string()),
+            Err(_) => Privilege::Unknown(format!("no answer within {} s", PATIENCE.as_secs())),
+        }
+    }
+
+    async fn ask(&self, caller: &Caller, subject: &Subject) -> Result<bool, kube::Error> {
+        if let Subject::Object(_) = subject
+            && self.own_name().await? == caller.username
+        {
+            return Ok(true);
+        }
+        let review = SubjectAccessReview { spec: question(caller, subject), ..SubjectAccessReview::default() };
+        let answered = Api::all(self.client.clone()).create(&PostParams::default(), &review).await?;
+        Ok(answered.status.is_some_and(|status| status.allowed))
+    }
+
+    /// Asked until it is known, then never again: the name does not change while the process lives.
+    async fn own_name(&self) -> Result<&str, kube::Error> {
+        let ask = || async {
+            let asked = Api::all(self.client.clone());
+            let answered: SelfSubjectReview =
+                asked.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
+            let user = answered.status.and_then(|status| status.user_info).and_then(|user| user.username);
+            // Nobody has the empty name: a server that does not say makes nobody us.
+            Ok(user.unwrap_or_default())
+        };
+        self.own_name.get_or_try_init(ask).await.map(String::as_str)
+    }
+}
+
+/// `escalate` on the object or the Namespace, by this caller.
+fn question(caller: &Caller, subject: &Subject) -> SubjectAccessReviewSpec {
+    let [group, plural, namespace, name] = subject.attributes().map(str::to_owned);
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    SubjectAccessReviewSpec {
+        user: Some(caller.username.clone()),
+        uid: some(caller.uid.clone()),
+        groups: Some(caller.groups.clone()),
+        extra: Some(caller.extra.0.clone()),
+        non_resource_attributes: None,
+        resource_attributes: Some(ResourceAttributes {
+            verb: Some("escalate".to_owned()),
+            group: some(group),
+            resource: Some(plural),
+            namespace: some(namespace),
+            name: some(name),
+            ..ResourceAttributes::default()
+        }),
+    }
+}
+
+/// The root of the management account, where it needs no MFA: no session can prove any to an API server yet, and until
+/// then the root's identity is an ordinary caller (`design.md` §4).
+pub(super) fn active_root(catalog: &Catalog) -> Option<String> {
+    let settings = catalog.settings();
+    let root = settings.management_root.as_ref()?;
+    let namespace = catalog.namespace(&settings.management_account)?;
+    namespace.facts.root_mfa_optional.then(|| root.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_carries_everything_about_the_caller() {
+        let caller = Caller {
+            username: "ann".to_owned(),
+            uid: "u1".to_owned(),
+            groups: vec!["devs".to_owned()],
+            extra: serde_json::from_str(r#"{"example.org/k": ["a", "b"]}"#).unwrap(),
+        };
+        let spec = question(&caller, &Subject::Account("payments".into()));
+        assert_eq!(
+            serde_json::to_value(&spec).unwrap(),
+            serde_json::json!({
+                "user": "ann", "uid": "u1", "groups": ["devs"], "extra": {"example.org/k": ["a", "b"]},
+                "resourceAttributes": {"verb": "escalate", "resource": "namespaces", "name": "payments"},
+            })
+        );
+    }
+}

@@ -78,7 +78,7 @@ pub struct ServeConfig {
     #[arg(long, value_name = "USER", value_delimiter = '\n', env = "KUBE_IAM_INSTALLER")]
     pub installer: Vec<String>,
 
-    /// Whether a role's name as user name is believed without a session record
+    /// Whether a role's name as user name is believed without a session record; this version believes none
     #[arg(long, value_name = "SWITCH", value_enum, default_value_t, env = "KUBE_IAM_IMPERSONATED_ROLES")]
     pub impersonated_roles: ImpersonatedRoles,
 

@@ -4,11 +4,13 @@
 //! # How data flows
 //!
 //! ```text
-//! folder of manifests ─→ manifest ─→ source::folder ─→ world ─→ snapshot ─→ store::Publisher
-//!                                                                                │ one pointer, swapped whole
-//! kube-apiserver ─→ server ─→ mapping ─→ decide(snapshot, request) ←─────── store::Reader
-//!                     ↑                       │
-//!                  answer ←── mapping ←── Decision ─→ telemetry
+//! folder of manifests ─→ manifest ─→ source::folder ─┬→ world ─→ snapshot ─→ store::Publisher
+//! API server ─→ source::cluster ─→ store::Catalog ───┘                           │ one pointer, swapped whole
+//! a request ─→ server ─→ mapping ─→ decide(snapshot, request) ←─────────── store::Reader
+//!                 ↑                      │
+//!              answer ←── mapping ←── Decision ─→ telemetry
+//! a change of an object ─→ server::admission ─→ verdict ←── store::Catalog
+//! store::Catalog, store::Reader ─→ operator ─→ plan ─→ steps ─→ status, finalizers, events, caBundle
 //! command (can-i, simulate, explain, review) ─→ mapping ─→ decide
 //! api ─→ CustomResourceDefinitions
 //! ```
@@ -25,12 +27,15 @@
 //! - [`snapshot`]: the world compiled for decisions.
 //! - [`decide`]: a request and a snapshot in, a decision with its reasons out.
 //! - [`mapping`]: what Kubernetes asks as a request, and a decision as what Kubernetes is told.
+//! - [`lint`]: what is valid and worth a second look.
+//! - [`plan`]: what the status and the finalizer of an object need, as data.
 //!
 //! The first storey, feature `kubernetes`: `api` (the schemas of the four kinds), `manifest` (YAML and JSON files),
-//! `source` (where objects come from), `store` (what is in force), `telemetry` (metrics).
+//! `source` (where objects come from: a folder, a cluster), `store` (what is in force, and the catalog of a cluster's
+//! objects), `operator` (writes what became of objects, on the replica that holds the Lease), `telemetry` (metrics).
 //!
-//! The second storey, feature `server`: `server` (HTTPS for API servers), `command` (the command line), `config` (its
-//! flags).
+//! The second storey, feature `server`: `server` (HTTPS for API servers: authorization, and admission of our own objects),
+//! `command` (the command line), `config` (its flags). `operator` and `server` never see each other: they meet in `store`.
 
 #[cfg(feature = "kubernetes")]
 pub mod api;
@@ -39,10 +44,14 @@ pub mod command;
 #[cfg(feature = "server")]
 pub mod config;
 pub mod decide;
+pub mod lint;
 #[cfg(feature = "kubernetes")]
 pub mod manifest;
 pub mod mapping;
 pub mod name;
+#[cfg(feature = "kubernetes")]
+pub mod operator;
+pub mod plan;
 pub mod policy;
 #[cfg(feature = "server")]
 pub mod server;

@@ -6,23 +6,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The ground storey, which every second-storey room may know.
-const GROUND: [&str; 6] = ["name", "policy", "world", "snapshot", "decide", "mapping"];
+const GROUND: [&str; 8] = ["name", "policy", "world", "snapshot", "decide", "mapping", "lint", "plan"];
 
 /// Each room and the rooms that it may import.
-const PLAN: [(&str, &[&str]); 15] = [
+const PLAN: [(&str, &[&str]); 18] = [
     ("name", &[]),
     ("policy", &["name"]),
     ("world", &["name", "policy"]),
     ("snapshot", &["name", "policy", "world"]),
     ("decide", &["name", "policy", "snapshot"]),
     ("mapping", &["name", "decide"]),
+    ("lint", &["name", "policy", "world", "mapping"]),
+    ("plan", &["name", "world", "lint"]),
     ("api", &["name", "policy", "world"]),
     ("manifest", &["name", "policy", "api"]),
     ("store", &["name", "world", "snapshot"]),
     ("source", &["name", "policy", "api", "manifest", "world", "snapshot", "store", "telemetry"]),
+    ("operator", &["name", "api", "world", "lint", "plan", "store", "telemetry"]),
     ("telemetry", &[]),
     ("config", &["name"]),
-    ("server", &["name", "policy", "world", "snapshot", "decide", "mapping", "store", "telemetry"]),
+    (
+        "server",
+        &["name", "policy", "world", "snapshot", "decide", "mapping", "lint", "plan", "store", "api", "telemetry"],
+    ),
     (
         "command",
         &[
@@ -32,10 +38,13 @@ const PLAN: [(&str, &[&str]); 15] = [
             "snapshot",
             "decide",
             "mapping",
+            "lint",
+            "plan",
             "api",
             "manifest",
             "store",
             "source",
+            "operator",
             "telemetry",
             "config",
             "server",

@@ -24,8 +24,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let snapshot = arguments.world.load()?;
-    let answered = arguments.question.answer(&snapshot)?;
+    let facts = arguments.world.facts()?;
+    let opened = arguments.world.open()?;
+    let snapshot = &opened.snapshot;
+    let answered = arguments.question.complete(&opened, facts)?.answer(snapshot)?;
     let allowed = answered.answer.is_allowed();
     match arguments.output {
         Format::Text => {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, Parser, Subcommand};
 
+use super::connect::is_from_cluster;
 use super::{can_i, config, crds, explain, review, serve, simulate};
 use crate::config::ServeConfig;
 
@@ -12,6 +13,8 @@ use crate::config::ServeConfig;
 pub(super) const NEGATIVE: u8 = 1;
 /// Wrong usage or input that cannot be read.
 pub(super) const USAGE: u8 = 2;
+/// A cluster that cannot be reached, refuses, or does not have what is needed.
+pub(super) const UNREACHABLE: u8 = 3;
 
 /// AWS-style IAM for Kubernetes.
 #[derive(Debug, Parser)]
@@ -31,11 +34,11 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Show the whole walk behind an answer, layer by layer
     Explain(explain::Arguments),
-    /// Answer one SubjectAccessReview, byte for byte as the webhook does
+    /// Answer one SubjectAccessReview or AdmissionReview, byte for byte as the webhook does
     Review(review::Arguments),
     /// Print the four CustomResourceDefinitions
     Crds,
-    /// Print what a kube-apiserver needs
+    /// Print what a kube-apiserver or a cluster needs
     Config(config::Arguments),
 }
 
@@ -76,7 +79,7 @@ pub fn run() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(USAGE)
+            ExitCode::from(if is_from_cluster(&error) { UNREACHABLE } else { USAGE })
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::cli::{NEGATIVE, given, parse_again};
 use super::output::{self, Format};
-use super::question::QuestionArguments;
+use super::question::{Question, QuestionArguments};
 use super::simulate::{NamedArguments, reason};
 use super::world::WorldArguments;
 use crate::decide::{
@@ -16,6 +16,7 @@ use crate::decide::{
     explain,
 };
 use crate::mapping::{self, Outcome};
+use crate::name::Mode;
 use crate::server;
 use crate::snapshot::Snapshot;
 
@@ -72,9 +73,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let (shown, format) = if named {
         let matches = parse_again::<Simulate>("explain", &arguments.arguments);
         let simulate = Simulate::from_arg_matches(&matches)?;
-        let snapshot = simulate.named.world().load()?;
-        let shown = simulate.named.with_single_request(&snapshot, |request| {
-            let explanation = explain(&snapshot, request);
+        let facts = simulate.named.world().facts()?;
+        let snapshot = &simulate.named.world().open()?.snapshot;
+        let shown = simulate.named.with_single_request(snapshot, &facts, |request| {
+            let explanation = explain(snapshot, request);
             let reason = reason(&explanation.decision);
             shown(request, explanation, reason)
         })?;
@@ -82,8 +84,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     } else {
         let matches = parse_again::<CanI>("explain", &arguments.arguments);
         let can_i = CanI::from_arg_matches(&matches)?;
-        let snapshot = can_i.world.load()?;
-        (ask(&can_i.question, &snapshot)?, can_i.output)
+        let facts = can_i.world.facts()?;
+        let opened = can_i.world.open()?;
+        let question = can_i.question.complete(&opened, facts)?;
+        (ask(&question, can_i.question.mode, &opened.snapshot)?, can_i.output)
     };
     match format {
         Format::Text => write_text(&shown)?,
@@ -92,32 +96,32 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(if shown.allowed { 0 } else { NEGATIVE })
 }
 
-fn ask(question: &QuestionArguments, snapshot: &Snapshot) -> anyhow::Result<Shown> {
+fn ask(question: &Question<'_>, mode: Mode, snapshot: &Snapshot) -> anyhow::Result<Shown> {
     let attributes = question.attributes(snapshot)?;
-    server::with_request(snapshot, &attributes, question.mode, |request| match request {
+    Ok(server::with_request(snapshot, &attributes, mode, |request| match request {
         Err(unasked) => {
-            let answer = mapping::answer(question.mode, Outcome::Unasked(unasked));
+            let answer = mapping::answer(mode, Outcome::Unasked(unasked));
             let decision = Decision::unasked(unasked.verdict(), snapshot.revision());
-            Ok(Shown {
+            Shown {
                 explanation: Explanation { decision, candidates: Vec::new(), near_misses: Vec::new() },
                 allowed: answer.is_allowed(),
                 denied: answer.is_denied(),
                 reason: answer.reason,
                 action: String::new(),
                 resource: String::new(),
-            })
+            }
         }
         Ok(mut request) => {
-            question.add_facts(&mut request)?;
+            question.add_facts(&mut request);
             let explanation = explain(snapshot, &request);
             let outcome = Outcome::Decided { request: &request, decision: &explanation.decision };
-            let answer = mapping::answer(question.mode, outcome);
+            let answer = mapping::answer(mode, outcome);
             let mut shown = shown(&request, explanation, answer.reason.clone());
             shown.allowed = answer.is_allowed();
             shown.denied = answer.is_denied();
-            Ok(shown)
+            shown
         }
-    })
+    }))
 }
 
 fn shown(request: &Request<'_>, explanation: Explanation, reason: String) -> Shown {

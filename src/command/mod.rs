@@ -6,8 +6,10 @@
 mod can_i;
 mod cli;
 mod config;
+mod connect;
 mod crds;
 mod explain;
+mod facts;
 mod kind;
 mod logging;
 mod output;

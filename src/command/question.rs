@@ -4,9 +4,12 @@ use std::borrow::Cow;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use k8s_openapi::api::authentication::v1::UserInfo;
 
+use super::facts::{self, Pairs, pairs};
 use super::kind;
-use crate::decide::{Fact, Request};
+use super::world::Opened;
+use crate::decide::Request;
 use crate::mapping::{Attributes, Requirement, ResourceAttributes, SelectorOperator, Target, UrlAttributes};
 use crate::name::{Mode, Scope};
 use crate::server::{self, Answered};
@@ -23,7 +26,7 @@ pub(super) struct QuestionArguments {
     #[arg(value_name = "TYPE[.GROUP][/NAME] | URL")]
     pub(super) target: String,
 
-    /// Namespace [default: default]
+    /// Namespace [default: that of the kubeconfig's context, or default]
     #[arg(short, long, value_name = "NAMESPACE", conflicts_with = "all_namespaces")]
     pub(super) namespace: Option<String>,
 
@@ -43,149 +46,155 @@ pub(super) struct QuestionArguments {
     #[arg(long, value_name = "SELECTOR")]
     pub(super) field_selector: Option<String>,
 
-    /// User name of the caller
-    #[arg(long = "as", value_name = "USER", required = true)]
-    pub(super) user: String,
+    /// User name of the caller [default: whoever asks the cluster]
+    #[arg(long = "as", value_name = "USER")]
+    pub(super) user: Option<String>,
 
     /// Group of the caller; repeat for several
-    #[arg(long = "as-group", value_name = "GROUP")]
+    #[arg(long = "as-group", requires = "user", value_name = "GROUP")]
     pub(super) groups: Vec<String>,
 
     /// Uid of the caller
-    #[arg(long = "as-uid", value_name = "UID")]
+    #[arg(long = "as-uid", requires = "user", value_name = "UID")]
     pub(super) uid: Option<String>,
 
     /// Extra of the caller; repeat for several
-    #[arg(long = "as-extra", value_name = "KEY=VALUE")]
+    #[arg(long = "as-extra", requires = "user", value_name = "KEY=VALUE")]
     pub(super) extras: Vec<String>,
-
-    /// Fact that a session would carry; repeat a key for several values
-    #[arg(long = "context", value_name = "KEY=VALUE")]
-    pub(super) facts: Vec<String>,
 
     /// How far the answer goes: shadow, coexist or authoritative
     #[arg(long, value_name = "MODE", default_value_t, env = "KUBE_IAM_MODE")]
     pub(super) mode: Mode,
 }
 
-/// Keys that the policies' own world answers for.
-const DERIVED: [&str; 10] = [
-    "aws:principalarn",
-    "aws:principalaccount",
-    "aws:principaltype",
-    "aws:principalgroups",
-    "aws:principaltag/",
-    "aws:userid",
-    "aws:username",
-    "k8s:namespacetag/",
-    "k8s:user",
-    "k8s:groups",
-];
+/// A question with all that its flags leave open.
+pub(super) struct Question<'a> {
+    arguments: &'a QuestionArguments,
+    caller: Caller,
+    /// Where `-n` says nothing.
+    namespace: String,
+    facts: Pairs<'a>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default)]
+struct Caller {
+    user: String,
+    uid: String,
+    groups: Vec<String>,
+    extra: Vec<(String, Vec<String>)>,
+}
+
+// === impl Caller ===
+
+impl Caller {
+    fn named(user: &str, arguments: &QuestionArguments) -> anyhow::Result<Self> {
+        let extra = pairs(arguments.extras.iter().map(String::as_str)).context("--as-extra")?;
+        let owned =
+            |(key, values): (&str, Vec<&str>)| (key.to_owned(), values.into_iter().map(str::to_owned).collect());
+        Ok(Self {
+            user: user.to_owned(),
+            uid: arguments.uid.clone().unwrap_or_default(),
+            groups: arguments.groups.clone(),
+            extra: extra.into_iter().map(owned).collect(),
+        })
+    }
+}
+
+impl From<UserInfo> for Caller {
+    fn from(info: UserInfo) -> Self {
+        Self {
+            user: info.username.unwrap_or_default(),
+            uid: info.uid.unwrap_or_default(),
+            groups: info.groups.unwrap_or_default(),
+            extra: info.extra.unwrap_or_default().into_iter().collect(),
+        }
+    }
+}
 
 // === impl QuestionArguments ===
 
 impl QuestionArguments {
+    /// The question, about whoever calls the cluster unless it says who.
+    pub(super) fn complete<'a>(&'a self, opened: &Opened, facts: Pairs<'a>) -> anyhow::Result<Question<'a>> {
+        let caller = match (&self.user, &opened.cluster) {
+            (Some(user), _) => Caller::named(user, self)?,
+            (None, Some(cluster)) => cluster.who()?.into(),
+            (None, None) => bail!("--as USER is required with -f: manifests do not say who asks"),
+        };
+        let namespace = opened.cluster.as_ref().map_or("default", |cluster| &cluster.namespace).to_owned();
+        Ok(Question { arguments: self, caller, namespace, facts })
+    }
+}
+
+// === impl Question ===
+
+impl Question<'_> {
     /// The question as an API server would put it.
     pub(super) fn attributes(&self, snapshot: &Snapshot) -> anyhow::Result<Attributes<'_>> {
-        let extra = pairs(&self.extras).context("--as-extra")?;
+        let Caller { user, uid, groups, extra } = &self.caller;
         Ok(Attributes {
-            user: self.user.as_str().into(),
-            uid: self.uid.as_deref().unwrap_or("").into(),
-            groups: self.groups.iter().map(|group| Cow::Borrowed(group.as_str())).collect(),
-            extra: extra
-                .into_iter()
-                .map(|(key, values)| (Cow::Borrowed(key), values.into_iter().map(Cow::Borrowed).collect()))
-                .collect(),
+            user: user.as_str().into(),
+            uid: uid.as_str().into(),
+            groups: texts(groups),
+            extra: extra.iter().map(|(key, values)| (key.as_str().into(), texts(values))).collect(),
             target: self.target(snapshot)?,
         })
     }
 
     fn target(&self, snapshot: &Snapshot) -> anyhow::Result<Target<'_>> {
-        if self.target.starts_with('/') {
-            return Ok(Target::Url(UrlAttributes {
-                path: self.target.as_str().into(),
-                verb: self.verb.as_str().into(),
-            }));
+        let QuestionArguments { verb, target, namespace, all_namespaces, .. } = self.arguments;
+        if target.starts_with('/') {
+            return Ok(Target::Url(UrlAttributes { path: target.as_str().into(), verb: verb.as_str().into() }));
         }
-        let (kind_text, name) = self.target.split_once('/').unwrap_or((self.target.as_str(), ""));
-        if self.target.ends_with('/') || name.contains('/') {
-            bail!("`{}`: expected TYPE, TYPE.GROUP or TYPE/NAME", self.target);
+        let (kind_text, name) = target.split_once('/').unwrap_or((target.as_str(), ""));
+        if target.ends_with('/') || name.contains('/') {
+            bail!("`{target}`: expected TYPE, TYPE.GROUP or TYPE/NAME");
         }
         let (group, plural, known) = kind::resolve(snapshot.kinds(), kind_text);
         if !known {
             eprintln!("warning: no kind `{kind_text}` is known here; its scope counts as unknown");
         }
         let namespaced = snapshot.kinds().scope(&group, &plural) != Scope::Cluster;
-        let namespace = match (&self.namespace, self.all_namespaces, namespaced) {
+        let namespace = match (namespace, all_namespaces, namespaced) {
             (_, true, _) | (None, false, false) => "",
             (Some(namespace), false, _) => namespace,
-            (None, false, true) => "default",
+            (None, false, true) => &self.namespace,
         };
         Ok(Target::Resource(ResourceAttributes {
             namespace: namespace.into(),
-            verb: self.verb.as_str().into(),
+            verb: verb.as_str().into(),
             group: group.into(),
             version: "*".into(),
             resource: plural.into(),
-            subresource: self.subresource.as_deref().unwrap_or("").into(),
+            subresource: self.arguments.subresource.as_deref().unwrap_or("").into(),
             name: name.into(),
-            field_selector: self.field_selector.as_deref().map_or(Ok(Vec::new()), parse_field_selector)?,
-            label_selector: self.selector.as_deref().map_or(Ok(Vec::new()), parse_selector)?,
+            field_selector: self.arguments.field_selector.as_deref().map_or(Ok(Vec::new()), parse_field_selector)?,
+            label_selector: self.arguments.selector.as_deref().map_or(Ok(Vec::new()), parse_selector)?,
         }))
     }
 
     /// The answer as the webhook would give it.
     pub(super) fn answer(&self, snapshot: &Snapshot) -> anyhow::Result<Answered> {
         let attributes = self.attributes(snapshot)?;
-        server::with_request(snapshot, &attributes, self.mode, |request| match request {
-            Err(unasked) => Ok(server::refused(unasked, self.mode)),
+        let mode = self.arguments.mode;
+        Ok(server::with_request(snapshot, &attributes, mode, |request| match request {
+            Err(unasked) => server::refused(unasked, mode),
             Ok(mut request) => {
-                self.add_facts(&mut request)?;
-                Ok(server::decided(snapshot, &request, self.mode))
+                facts::add(&self.facts, &mut request.context);
+                server::decided(snapshot, &request, mode)
             }
-        })
+        }))
     }
 
     /// Adds the facts of `--context`.
-    pub(super) fn add_facts<'a>(&'a self, request: &mut Request<'a>) -> anyhow::Result<()> {
-        for (key, values) in pairs(&self.facts).context("--context")? {
-            check_fact(key)?;
-            request.context.push(key, fact(values));
-        }
-        Ok(())
+    pub(super) fn add_facts<'a>(&'a self, request: &mut Request<'a>) {
+        facts::add(&self.facts, &mut request.context);
     }
 }
 
-/// A key that the world answers for cannot be claimed.
-pub(super) fn check_fact(key: &str) -> anyhow::Result<()> {
-    let folded = key.to_lowercase();
-    let derived =
-        DERIVED.iter().any(|name| if name.ends_with('/') { folded.starts_with(name) } else { folded == *name });
-    if derived {
-        bail!("--context: `{key}` comes from the objects and the caller; it cannot be given");
-    }
-    Ok(())
-}
-
-pub(super) fn fact(values: Vec<&str>) -> Fact<'_> {
-    match values.as_slice() {
-        [one] => Fact::One(Cow::Borrowed(one)),
-        _ => Fact::Many(values.into_iter().map(Cow::Borrowed).collect()),
-    }
-}
-
-/// `key=value` arguments, the values of one key together, in the order given.
-pub(super) fn pairs(arguments: &[String]) -> anyhow::Result<Vec<(&str, Vec<&str>)>> {
-    let mut pairs: Vec<(&str, Vec<&str>)> = Vec::new();
-    for argument in arguments {
-        let (key, value) =
-            argument.split_once('=').with_context(|| format!("expected key=value, found `{argument}`"))?;
-        match pairs.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, values)) => values.push(value),
-            None => pairs.push((key, vec![value])),
-        }
-    }
-    Ok(pairs)
+fn texts(texts: &[String]) -> Vec<Cow<'_, str>> {
+    texts.iter().map(|text| Cow::Borrowed(text.as_str())).collect()
 }
 
 /// A field selector compares.

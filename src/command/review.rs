@@ -1,15 +1,18 @@
-//! `review`: one SubjectAccessReview, answered byte for byte as the webhook answers it.
+//! `review`: one SubjectAccessReview or AdmissionReview, answered byte for byte as the webhook answers it.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use serde::Deserialize;
 
 use super::world::WorldArguments;
 use crate::mapping;
 use crate::name::Mode;
-use crate::server;
+use crate::server::admission::{answer_offline, answer_online};
+use crate::server::{self, Limits};
+use crate::store::catalog_of;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Arguments {
@@ -26,18 +29,44 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let snapshot = arguments.world.load()?;
-    let bytes = read(&arguments.review)?;
-    let json = as_json(bytes)?;
-    let review = mapping::decode(&json).context("the review is malformed")?;
-    let answered = server::answer(&snapshot, &review.attributes, arguments.mode);
-    let mut out = std::io::stdout().lock();
-    out.write_all(&mapping::encode(review.version, &answered.answer))?;
+    let json = as_json(read(&arguments.review)?)?;
+    let answer = if is_admission(&json) { admit(&json, &arguments.world)? } else { authorize(&json, arguments)? };
+    std::io::stdout().lock().write_all(&answer)?;
     Ok(0)
 }
 
+fn authorize(json: &[u8], arguments: &Arguments) -> anyhow::Result<Vec<u8>> {
+    let snapshot = arguments.world.load()?;
+    let review = mapping::decode(json).context("the review is malformed")?;
+    let answered = server::answer(&snapshot, &review.attributes, arguments.mode);
+    Ok(mapping::encode(review.version, &answered.answer))
+}
+
+fn admit(json: &[u8], world: &WorldArguments) -> anyhow::Result<Vec<u8>> {
+    let (input, cluster) = world.read()?;
+    let catalog = catalog_of(&input);
+    let answered = match cluster {
+        None => answer_offline(json, &catalog),
+        Some(cluster) => cluster.ask(|client| answer_online(json, &catalog, client)),
+    };
+    let answered = answered.context("the review is malformed")?;
+    if let Some(open) = answered.open {
+        eprintln!("note: {open}");
+    }
+    Ok(answered.body)
+}
+
+/// Whether the review says that it is one of admission; what it is not is malformed as an authorization.
+fn is_admission(json: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Head {
+        kind: String,
+    }
+    serde_json::from_slice(json).is_ok_and(|head: Head| head.kind == "AdmissionReview")
+}
+
 fn read(path: &PathBuf) -> anyhow::Result<Vec<u8>> {
-    let limit = u64::try_from(mapping::MAX_REVIEW_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let limit = u64::try_from(Limits::default().body_bytes).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
         std::io::stdin().lock().take(limit).read_to_end(&mut bytes).context("cannot read standard input")?;

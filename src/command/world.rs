@@ -1,56 +1,110 @@
-//! `-f PATH`: the world that a command asks.
+//! `-f PATH`, `--kubeconfig`: the world that a command asks.
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
+use super::connect::Connection;
+use super::facts::{self, Pairs};
 use crate::name::Revision;
 use crate::snapshot::Snapshot;
 use crate::source::folder;
-use crate::world::{Settings, user_name};
+use crate::world::{self, Input, Settings, World, user_name};
 
 /// Where the world comes from.
 #[derive(Clone, Debug, Args)]
 pub(super) struct WorldArguments {
-    /// Manifests: a folder, a file, or - for standard input; repeat for several
-    #[arg(short = 'f', long = "filename", value_name = "PATH", required = true)]
-    pub(super) filename: Vec<PathBuf>,
+    /// Manifests: a folder, a file, or - for standard input; repeat for several [default: the objects of a cluster]
+    #[arg(short = 'f', long = "filename", value_name = "PATH", conflicts_with = "kubeconfig")]
+    filename: Vec<PathBuf>,
+
+    /// Kubeconfig of the cluster [default: in-cluster, then KUBECONFIG, then ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+
+    /// With =: a fact that a session would carry; repeat a key for several values.
+    /// Without: the context of the kubeconfig
+    #[arg(long, value_name = "KEY=VALUE | NAME")]
+    context: Vec<String>,
 
     /// Name of the cluster: the region segment of its ARNs
     #[arg(long, value_name = "NAME", default_value = "", env = "KUBE_IAM_CLUSTER_NAME")]
-    pub(super) cluster_name: String,
+    cluster_name: String,
 
     /// Namespace that is the management account
     #[arg(long, value_name = "NAMESPACE", default_value = "kube-iam-system", env = "KUBE_IAM_MANAGEMENT_ACCOUNT")]
-    pub(super) management_account: String,
+    management_account: String,
 
     /// Kubernetes user that is root of the management account
     #[arg(long, value_name = "USER", env = "KUBE_IAM_MANAGEMENT_ROOT")]
-    pub(super) management_root: Option<String>,
+    management_root: Option<String>,
+}
+
+/// A world, and the cluster that it is of.
+pub(super) struct Opened {
+    pub(super) snapshot: Snapshot,
+    /// `None` for manifests.
+    pub(super) cluster: Option<Connection>,
 }
 
 // === impl WorldArguments ===
 
 impl WorldArguments {
+    /// Reads and compiles the world, for a command that is given no facts.
+    pub(super) fn load(&self) -> anyhow::Result<Snapshot> {
+        if let Some((key, _)) = self.facts()?.first() {
+            bail!("--context: `{key}`: facts cannot be given here");
+        }
+        Ok(self.open()?.snapshot)
+    }
+
     /// Reads and compiles the world. What is wrong with single objects is told on standard error: it restricts and
     /// grants nothing.
-    pub(super) fn load(&self) -> anyhow::Result<Snapshot> {
+    pub(super) fn open(&self) -> anyhow::Result<Opened> {
+        let (input, cluster) = self.read()?;
+        let world = world::build(&input);
+        warn(&world, if cluster.is_some() { "Namespace" } else { "Namespace manifest" });
+        Ok(Opened { snapshot: Snapshot::compile(&world, Revision(1)), cluster })
+    }
+
+    /// Reads the objects, and says of which cluster they are.
+    pub(super) fn read(&self) -> anyhow::Result<(Input, Option<Connection>)> {
         let settings = settings(&self.cluster_name, &self.management_account, self.management_root.as_deref())?;
-        let world = folder::load(&self.filename, settings).context("cannot read the manifests")?;
-        for (key, outcome) in &world.outcomes {
-            for finding in &outcome.findings {
-                let place = outcome.place(finding).map(|place| format!("{place}: ")).unwrap_or_default();
-                let path = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
-                eprintln!("warning: {place}{key}: {path}{} ({})", finding.message, finding.reason.as_str());
-            }
+        if !self.filename.is_empty() {
+            return Ok((folder::read(&self.filename, settings).context("cannot read the manifests")?, None));
         }
-        for account in world.accounts_selected_unseen() {
-            eprintln!(
-                "warning: account {account} has no Namespace manifest: guardrails that select by label apply to it"
-            );
+        let cluster = Connection::open(self.kubeconfig.as_deref(), self.kubeconfig_context()?)?;
+        let input = cluster.read(settings).context("cannot read the objects of the cluster")?;
+        Ok((input, Some(cluster)))
+    }
+
+    /// Facts that a session would carry.
+    pub(super) fn facts(&self) -> anyhow::Result<Pairs<'_>> {
+        let of_a_cluster = self.filename.is_empty();
+        let facts = self.context.iter().map(String::as_str).filter(|text| !of_a_cluster || text.contains('='));
+        facts::facts(facts)
+    }
+
+    fn kubeconfig_context(&self) -> anyhow::Result<Option<&str>> {
+        let mut names = self.context.iter().map(String::as_str).filter(|text| !text.contains('='));
+        match (names.next(), names.next()) {
+            (Some(first), Some(second)) => bail!("--context: `{first}` and `{second}`; one kubeconfig context is used"),
+            (name, _) => Ok(name),
         }
-        Ok(Snapshot::compile(&world, Revision(1)))
+    }
+}
+
+fn warn(world: &World, namespace: &str) {
+    for (key, outcome) in &world.outcomes {
+        for finding in &outcome.findings {
+            let place = outcome.place(finding).map(|place| format!("{place}: ")).unwrap_or_default();
+            let path = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
+            eprintln!("warning: {place}{key}: {path}{} ({})", finding.message, finding.reason.as_str());
+        }
+    }
+    for account in world.accounts_selected_unseen() {
+        eprintln!("warning: account {account} has no {namespace}: guardrails that select by label apply to it");
     }
 }
 

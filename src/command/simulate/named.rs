@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::super::cli::NEGATIVE;
+use super::super::facts::{self, Pairs};
 use super::super::output::{self, Answered, Format};
-use super::super::question::{check_fact, fact, pairs};
 use super::super::world::WorldArguments;
 use crate::decide::{
     Action, Baseline, Caller, Cause, Context, Decision, Request, Resource, ResourceAccount, Verdict, decide,
@@ -33,10 +33,6 @@ pub(in super::super) struct NamedArguments {
     #[arg(long, value_name = "ARN")]
     resource: Vec<String>,
 
-    /// Fact of the request; repeat a key for several values
-    #[arg(long = "context", value_name = "KEY=VALUE")]
-    facts: Vec<String>,
-
     #[command(flatten)]
     world: WorldArguments,
 }
@@ -45,12 +41,13 @@ pub(in super::super) struct NamedArguments {
 
 impl NamedArguments {
     pub(super) fn run(&self, format: Format) -> anyhow::Result<u8> {
-        let snapshot = self.world.load()?;
+        let facts = self.world.facts()?;
+        let snapshot = &self.world.open()?.snapshot;
         let mut all_allowed = true;
         for action in &self.action {
             for resource in self.resources() {
-                let (decision, shown) = self.with_request(&snapshot, action, resource, |request| {
-                    (decide(&snapshot, request), request.resource.to_string())
+                let (decision, shown) = self.with_request(snapshot, &facts, action, resource, |request| {
+                    (decide(snapshot, request), request.resource.to_string())
                 })?;
                 all_allowed &= decision.verdict == Verdict::Allow;
                 print(format, &decision, action, &shown)?;
@@ -67,10 +64,11 @@ impl NamedArguments {
     pub(in super::super) fn with_single_request<T>(
         &self,
         snapshot: &Snapshot,
+        facts: &Pairs<'_>,
         ask: impl FnOnce(&Request<'_>) -> T,
     ) -> anyhow::Result<T> {
         match (self.action.as_slice(), self.resources().as_slice()) {
-            ([action], [resource]) => self.with_request(snapshot, action, resource, ask),
+            ([action], [resource]) => self.with_request(snapshot, facts, action, resource, ask),
             _ => bail!("explain one action on one resource at a time"),
         }
     }
@@ -82,6 +80,7 @@ impl NamedArguments {
     fn with_request<T>(
         &self,
         snapshot: &Snapshot,
+        facts: &Pairs<'_>,
         action: &str,
         resource: &str,
         ask: impl FnOnce(&Request<'_>) -> T,
@@ -104,24 +103,20 @@ impl NamedArguments {
             action: Action::One(action.into()),
             resource: arn.as_ref().map_or(Resource::Any, Resource::one),
             account,
-            context: self.context()?,
+            context: context(facts),
             baseline: Baseline::No,
         };
         Ok(ask(&request))
     }
+}
 
-    fn context(&self) -> anyhow::Result<Context<'_>> {
-        let given = pairs(&self.facts).context("--context")?;
-        let mut context = Context::with_capacity(given.len().saturating_add(2));
-        for (key, values) in given {
-            check_fact(key)?;
-            context.push(key, fact(values));
-        }
-        let now = unix_now();
-        context.push_one("aws:CurrentTime", Instant { seconds: now, nanoseconds: 0 }.to_string());
-        context.push_one("aws:EpochTime", now.to_string());
-        Ok(context)
-    }
+fn context<'a>(facts: &Pairs<'a>) -> Context<'a> {
+    let mut context = Context::with_capacity(facts.len().saturating_add(2));
+    facts::add(facts, &mut context);
+    let now = unix_now();
+    context.push_one("aws:CurrentTime", Instant { seconds: now, nanoseconds: 0 }.to_string());
+    context.push_one("aws:EpochTime", now.to_string());
+    context
 }
 
 /// An empty cluster slot means this cluster; about others nothing is known here. The ARNs of `iam` and `sts` have none.

@@ -3,7 +3,8 @@
 //!
 //! - An example begins with comments; `# $ command` is followed by its output, each line behind `# `.
 //! - A document has its commands in fenced blocks called `console`, `$ command` followed by its output; blocks called
-//!   `sh` are for reading only. A line `...` in an output stands for any number of lines.
+//!   `sh` are for reading only. A line `...` in an output stands for any number of lines. What the README says of a
+//!   cluster needs one: `cluster/readme.rs` runs that section.
 //! - A block called `yaml` in the README is a part of an example. Those of the language guide are its own world:
 //!   together they are `language.yaml`, and those called `yaml broken.yaml` are that file.
 //!
@@ -155,9 +156,16 @@ fn every_example_keeps_its_promises() {
     }
 }
 
+/// A document without what stands below this heading of the second level.
+fn without(text: &str, title: &str) -> String {
+    let (before, after) = text.split_once(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("no section `{title}`"));
+    let rest = after.split_once("\n## ").map(|(_, rest)| rest).unwrap_or_default();
+    format!("{before}\n\n## {rest}")
+}
+
 #[test]
 fn the_commands_of_the_readme_answer_as_printed() {
-    let promises = of_document(&read("README.md"));
+    let promises = of_document(&without(&read("README.md"), "On a cluster"));
     assert!(!promises.is_empty());
     for promise in promises.iter().filter(|promise| !promise.command.contains(" serve ")) {
         check("README.md", promise, Path::new(ROOT));
@@ -202,11 +210,26 @@ fn links_of_the_documents_lead_somewhere() {
         let text = read(&document);
         for target in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target) {
             if !target.contains("://") {
-                let path = Path::new(ROOT).join(&document).parent().unwrap().join(target);
+                let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+                let this = Path::new(ROOT).join(&document);
+                let path = if file.is_empty() { this } else { this.parent().unwrap().join(file) };
                 assert!(path.exists(), "{}: nothing at `{target}`", document.display());
+                let has_anchor = anchor.is_empty() || anchors(&read(&path)).iter().any(|known| known == anchor);
+                assert!(has_anchor, "{}: no heading for `{target}`", document.display());
             }
         }
     }
+}
+
+/// What links call the headings of a document.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let slug = |c: char| match c {
+        ' ' => Some('-'),
+        c if c.is_alphanumeric() || "-_".contains(c) => Some(c.to_ascii_lowercase()),
+        _ => None,
+    };
+    headings.map(|heading| heading.chars().filter_map(slug).collect()).collect()
 }
 
 // === serve ===

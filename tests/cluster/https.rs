@@ -92,9 +92,12 @@ impl Client {
         Self::new(cluster["server"].as_str().unwrap(), &ca, pair.as_ref())
     }
 
-    fn new(url: &str, ca: &str, pair: Option<&Pair>) -> Self {
+    /// Somebody who trusts these authorities, PEM, and proves itself by that pair.
+    pub fn new(url: &str, ca: &str, pair: Option<&Pair>) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+        for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
+            roots.add(certificate.unwrap()).unwrap();
+        }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = config.with_root_certificates(roots);
@@ -114,6 +117,7 @@ impl Client {
     /// When the server is not there.
     pub fn connect(&self) -> io::Result<Connection> {
         let tcp = TcpStream::connect(&self.address)?;
+        tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(DEADLINE))?;
         tcp.set_write_timeout(Some(DEADLINE))?;
         let name = ServerName::try_from("127.0.0.1").unwrap();
@@ -158,8 +162,16 @@ impl Connection {
     /// # Errors
     /// When there is no whole answer. A server may answer before it has read the body, and close.
     pub fn request(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<Answer> {
+        self.request_as(method, path, "application/json", body)
+    }
+
+    /// [`Self::request`] with a body of another type.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub fn request_as(&mut self, method: &str, path: &str, media_type: &str, body: &[u8]) -> io::Result<Answer> {
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         let sent = self.stream.write_all(head.as_bytes()).and_then(|()| self.stream.write_all(body));
@@ -170,7 +182,20 @@ impl Connection {
         }
     }
 
-    fn answer(&mut self) -> io::Result<Answer> {
+    /// Sends a part of a request.
+    ///
+    /// # Errors
+    /// When the server is gone.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
+    }
+
+    /// Reads an answer, `100 Continue` too.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub fn answer(&mut self) -> io::Result<Answer> {
         let head = String::from_utf8_lossy(&self.until(b"\r\n\r\n")?).into_owned();
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(odd)?;
         let field = |name: &str| {

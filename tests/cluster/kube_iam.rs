@@ -1,5 +1,6 @@
 //! The program under test, as a process.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -78,7 +79,7 @@ impl KubeIam {
         let state_dir = folder.path().join("state");
         let program = Program {
             name: "kube-iam".to_owned(),
-            file: PathBuf::from(env!("CARGO_BIN_EXE_kube-iam")),
+            file: executable(),
             arguments: Vec::new(),
             environment: Vec::new(),
             logs: folder.path().to_owned(),
@@ -87,15 +88,6 @@ impl KubeIam {
         let mut kube_iam = Self { process: None, program, world, extra, ready: None, state_dir, _folder: folder };
         kube_iam.launch_again()?;
         Ok(kube_iam)
-    }
-
-    /// Waits until the files for an API server are there; they come before it is ready.
-    ///
-    /// # Errors
-    /// When it ends, or they do not come in time.
-    pub fn wait_until_configured(&mut self) -> Result<(), String> {
-        let file = self.authorization_config();
-        self.wait_for("its files", |_| file.is_file().then_some(()))
     }
 
     /// Waits for the ready line.
@@ -121,6 +113,11 @@ impl KubeIam {
         if let Err(message) = self.launch_again().and_then(|()| self.wait_until_ready()) {
             panic!("{message}");
         }
+    }
+
+    /// Takes its world from somewhere else from its next start on.
+    pub fn follow(&mut self, world: World) {
+        self.world = world;
     }
 
     /// Sends SIGTERM and returns how it ended.
@@ -158,12 +155,17 @@ impl KubeIam {
         self.ready.as_ref().expect("kube-iam was never ready")
     }
 
-    /// The folder of manifests, where it has one.
-    pub fn manifests(&self) -> Option<&Path> {
-        match &self.world {
-            World::Folder(folder) => Some(folder),
-            World::Cluster(_) => None,
-        }
+    /// The sum of the series of a metric, by the beginning of their lines; zero while it does not answer.
+    pub fn metric(&self, series: &str) -> f64 {
+        let text = self.health("metrics").map(|answer| answer.body).unwrap_or_default();
+        let lines = text.lines().filter(|line| line.starts_with(series));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    }
+
+    /// Which replica it is.
+    #[track_caller]
+    pub fn replica_id(&self) -> String {
+        fs::read_to_string(self.state_dir.join("replica-id")).unwrap()
     }
 
     pub fn state_dir(&self) -> &Path {
@@ -180,7 +182,16 @@ impl KubeIam {
         self.program.log_tails()
     }
 
-    fn launch_again(&mut self) -> Result<(), String> {
+    /// What this run has written to standard output so far.
+    pub fn output(&self) -> String {
+        self.process.as_ref().map(Process::output).unwrap_or_default()
+    }
+
+    /// Starts it again and does not wait.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn launch_again(&mut self) -> Result<(), String> {
         let again = self.ready.as_ref();
         let listen = again.map_or_else(|| Ok("127.0.0.1:0".to_owned()), |ready| address(&ready.authorize_url))?;
         let health = again.map_or_else(|| Ok("127.0.0.1:0".to_owned()), |ready| address(&ready.health_url))?;
@@ -226,6 +237,12 @@ impl Ready {
             health_url: value("health")?.trim_end_matches('/').to_owned(),
         })
     }
+}
+
+/// The program that cargo built beside these tests; beside the benches it is the release build.
+fn executable() -> PathBuf {
+    let release = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/kube-iam");
+    PathBuf::from(option_env!("CARGO_BIN_EXE_kube-iam").unwrap_or(release))
 }
 
 /// `ADDRESS:PORT` of a URL.

@@ -34,10 +34,28 @@ impl Component {
         if running.as_mut().is_some_and(|process| process.ended().is_none()) {
             return Ok(());
         }
-        let process = running.insert(self.program.start()?);
+        *running = Some(self.program.start()?);
+        drop(running);
+        self.wait_until_ready()
+    }
+
+    /// Starts it and does not wait: it may be waiting itself, for another one.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn launch(&self) -> Result<(), String> {
+        *self.running() = Some(self.program.start()?);
+        Ok(())
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Self::try_start`].
+    pub fn wait_until_ready(&self) -> Result<(), String> {
         let mut ended = None;
         let ready = holds_within(START, || {
-            ended = process.ended();
+            ended = self.running().as_mut().and_then(Process::ended);
             ended.is_some() || (self.ready)()
         });
         match ended {

@@ -1,0 +1,117 @@
+//! A CustomResourceDefinition that goes away takes no restriction with it.
+
+use std::time::Duration;
+
+use ::kube_iam::decide::Verdict;
+use ::kube_iam::world::{Kind, ObjectKey, Spec};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::control_plane::cluster::{Cluster, Options};
+use crate::followed::{Followed, Writer, definition, install, object};
+
+const POLICIES: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/iampolicies.kube-iam.dev";
+
+/// Alice may get everything in `shop` but secrets.
+fn fill(writer: &Writer) {
+    writer.namespace("shop");
+    let statements = json!([
+        {"sid": "All", "effect": "Allow", "actions": ["k8s:get"], "resources": ["*"]},
+        {"sid": "NoSecrets", "effect": "Deny", "actions": ["k8s:get"], "resources": ["arn:k8s:core::shop:secrets/*"]},
+    ]);
+    writer.create(&object("IamPolicy", "shop", "work", &json!({"statements": statements})));
+    let alice = json!({"identities": [{"kind": "User", "name": "alice"}], "policies": ["work"]});
+    writer.create(&object("IamUser", "shop", "alice", &alice));
+}
+
+/// From the first look on nothing that is in force lets alice read secrets.
+#[track_caller]
+fn secrets_stay_shut(followed: &Followed) {
+    assert_eq!(followed.verdict("alice", "get", "shop", "secrets"), Verdict::ExplicitDeny);
+}
+
+#[test]
+fn the_denies_of_a_kind_that_is_deleted_stay_until_it_is_there_again() {
+    let cluster = Cluster::start(&Options::default());
+    install(&cluster);
+    let writer = Writer::new(cluster.admin());
+    fill(&writer);
+    let followed = Followed::start(cluster.admin());
+    followed.until_verdict("alice", "get", "shop", "pods", Verdict::Allow);
+    secrets_stay_shut(&followed);
+
+    // The API server deletes every object, one by one, then the kind.
+    writer.send(Method::DELETE, POLICIES, &Value::Null);
+    followed.until("the Allows of the kind are gone", |followed| {
+        secrets_stay_shut(followed);
+        followed.verdict("alice", "get", "shop", "pods") == Verdict::ImplicitDeny
+    });
+    let key = ObjectKey { kind: Kind::Policy, account: "shop".into(), name: "work".into() };
+    followed.until("the kind counts as gone", |followed| {
+        secrets_stay_shut(followed);
+        followed.catalog.read(|catalog| match catalog.get(&key).map(|entry| &entry.object.spec) {
+            Some(Spec::Unreadable(why)) => why.contains("`iampolicies.kube-iam.dev` is gone"),
+            Some(Spec::Read(_)) | None => false,
+        })
+    });
+    // Other kinds are followed meanwhile.
+    let bob = json!({"identities": [{"kind": "User", "name": "bob"}], "disabled": true});
+    writer.create(&object("IamUser", "shop", "bob", &bob));
+    followed.until_verdict("bob", "get", "shop", "pods", Verdict::ExplicitDeny);
+    std::thread::sleep(Duration::from_secs(2));
+    secrets_stay_shut(&followed);
+
+    install(&cluster);
+    // It is there and empty: what it held is gone, by the will of whoever deleted it.
+    followed.until_verdict("alice", "get", "shop", "secrets", Verdict::ImplicitDeny);
+    let again = json!({"statements": [{"sid": "All", "effect": "Allow", "actions": ["k8s:get"], "resources": ["*"]}]});
+    writer.create(&object("IamPolicy", "shop", "work", &again));
+    followed.until_verdict("alice", "get", "shop", "secrets", Verdict::Allow);
+}
+
+#[test]
+fn a_definition_that_lets_anything_in_makes_nothing_worse() {
+    let cluster = Cluster::start(&Options::default());
+    install(&cluster);
+    let writer = Writer::new(cluster.admin());
+    fill(&writer);
+    let followed = Followed::start(cluster.admin());
+    followed.until_verdict("alice", "get", "shop", "pods", Verdict::Allow);
+
+    let mut lax = writer.send(Method::GET, POLICIES, &Value::Null);
+    let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let version = lax["spec"]["versions"][0].as_object_mut().unwrap();
+    version.retain(|key, _| !matches!(key.as_str(), "selectableFields" | "additionalPrinterColumns"));
+    version["schema"]["openAPIV3Schema"] = anything;
+    writer.send(Method::PUT, POLICIES, &lax);
+    let work = object("IamPolicy", "shop", "work", &json!({}));
+    let broken = [
+        json!({"statements": "none"}),
+        json!({"statements": [{"sid": "All", "effect": "Allow", "actions": ["k8s:get"], "resources": ["*"], "unless": 1}]}),
+        json!([["nothing"]]),
+        json!("text"),
+        json!({"type": "Managed", "statements": [], "document": {"Version": "1999-01-01"}}),
+    ];
+    for spec in broken {
+        // The server goes on to check by the old schema for a moment.
+        followed.until("anything is let in", |_| {
+            let mut stored = writer.send(Method::GET, &crate::followed::path(&work), &Value::Null);
+            stored["spec"] = spec.clone();
+            stored["besides"] = json!({"grants": ["everything"]});
+            writer.try_send(Method::PUT, &crate::followed::path(&work), &stored).is_ok()
+        });
+        followed.until_verdict("alice", "get", "shop", "pods", Verdict::ImplicitDeny);
+        secrets_stay_shut(&followed);
+    }
+    // The strict definition comes back; the object is mended.
+    let mut strict = writer.send(Method::GET, POLICIES, &Value::Null);
+    strict["spec"] = definition("iampolicies")["spec"].clone();
+    writer.send(Method::PUT, POLICIES, &strict);
+    let mended = json!({"statements": [{"sid": "All", "effect": "Allow", "actions": ["k8s:get"], "resources": ["*"]}]});
+    followed.until("the object is mended", |_| {
+        let mut stored = writer.send(Method::GET, &crate::followed::path(&work), &Value::Null);
+        stored["spec"] = mended.clone();
+        writer.try_send(Method::PUT, &crate::followed::path(&work), &stored).is_ok()
+    });
+    followed.until_verdict("alice", "get", "shop", "secrets", Verdict::Allow);
+}

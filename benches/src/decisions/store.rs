@@ -83,7 +83,7 @@ fn world(store: &Store<'_>) -> anyhow::Result<World> {
     }
     let index_of_group: BTreeMap<&str, usize> = indexes(store.groups.keys());
 
-    let nobody = Arc::new(Policy { version: Version::V2012, statements: Box::default() });
+    let nobody = Arc::new(Policy { version: Version::V2012, statements: Arc::default() });
     let (mut users, mut roles) = (Vec::new(), Vec::new());
     for (text, principal) in &store.principals {
         let arn: Arn = text.parse().with_context(|| format!("read principal `{text}`"))?;

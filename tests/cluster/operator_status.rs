@@ -87,7 +87,11 @@ fn every_kind_says_who_it_is_and_how_it_stands() {
             }],
         })
     );
-    let printed = operated.by_admin(["get", "iam", "-n", account]);
+    // What another test had kubectl remember may be older than the kinds.
+    let fresh = std::env::temp_dir().join(format!("kube-iam-discovery-{}", std::process::id()));
+    let cache = format!("--cache-dir={}", fresh.display());
+    let printed = operated.by_admin(["get", "iam", "-n", account, &cache]);
+    let _ = std::fs::remove_dir_all(&fresh);
     assert!(printed.contains("iamuser.kube-iam.dev/alice") && printed.contains("True"), "{printed}");
     operated.check_history(Some(account));
 }

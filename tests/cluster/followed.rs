@@ -111,8 +111,12 @@ impl Writer {
 
     /// Sends a request and returns the answer, or the refusal as an error.
     pub fn try_send(&self, method: Method, path: &str, body: &Value) -> Result<Value, String> {
-        let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
         let content = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+        self.request(method, path, content, body)
+    }
+
+    fn request(&self, method: Method, path: &str, content: &str, body: &Value) -> Result<Value, String> {
+        let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
         let request = Request::builder().method(method).uri(path).header("content-type", content).body(body).unwrap();
         self.runtime.block_on(self.client.request(request)).map_err(|error| error.to_string())
     }
@@ -131,13 +135,21 @@ impl Writer {
         self.send(Method::POST, &collection(object), object)
     }
 
-    /// Puts a `spec` in the place of an object's.
+    /// Puts a `spec` in the place of an object's, whoever writes to the object beside us (an operator its finalizer and
+    /// its status).
     #[track_caller]
     pub fn respecify(&self, object: &Value, spec: &Value) -> Value {
-        let path = path(object);
-        let mut stored = self.send(Method::GET, &path, &Value::Null);
-        stored["spec"] = spec.clone();
-        self.send(Method::PUT, &path, &stored)
+        self.replace(&path(object), "/spec", spec)
+    }
+
+    /// Puts a value in the place of one of what is stored at a path, whatever else has changed there.
+    #[track_caller]
+    pub fn replace(&self, path: &str, pointer: &str, value: &Value) -> Value {
+        let replaced = serde_json::json!([{"op": "replace", "path": pointer, "value": value}]);
+        match self.request(Method::PATCH, path, "application/json-patch+json", &replaced) {
+            Ok(answer) => answer,
+            Err(error) => panic!("{pointer} of {path}: {error}"),
+        }
     }
 
     #[track_caller]

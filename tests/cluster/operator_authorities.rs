@@ -74,9 +74,7 @@ fn every_webhook_of_ours_trusts_every_replica() {
     until_trusted(&operated, &[first, second, &third]);
 
     // Somebody changes it, and it is deleted and made anew.
-    let mut other = operated.writer.send(Method::GET, &format!("{REGISTRATIONS}/kube-iam"), &Value::Null);
-    other["webhooks"][0]["clientConfig"]["caBundle"] = Value::Null;
-    operated.writer.send(Method::PUT, &format!("{REGISTRATIONS}/kube-iam"), &other);
+    operated.writer.replace(&format!("{REGISTRATIONS}/kube-iam"), "/webhooks/0/clientConfig/caBundle", &Value::Null);
     until_trusted(&operated, &[first, second, &third]);
     operated.writer.send(Method::DELETE, &format!("{REGISTRATIONS}/kube-iam"), &Value::Null);
     operated.writer.send(Method::POST, REGISTRATIONS, &registration());

@@ -83,7 +83,7 @@ fn a_definition_that_lets_anything_in_makes_nothing_worse() {
     let version = lax["spec"]["versions"][0].as_object_mut().unwrap();
     version.retain(|key, _| !matches!(key.as_str(), "selectableFields" | "additionalPrinterColumns"));
     version["schema"]["openAPIV3Schema"] = anything;
-    writer.send(Method::PUT, POLICIES, &lax);
+    writer.replace(POLICIES, "/spec", &lax["spec"]);
     let work = object("IamPolicy", "shop", "work", &json!({}));
     let broken = [
         json!({"statements": "none"}),
@@ -104,9 +104,7 @@ fn a_definition_that_lets_anything_in_makes_nothing_worse() {
         secrets_stay_shut(&followed);
     }
     // The strict definition comes back; the object is mended.
-    let mut strict = writer.send(Method::GET, POLICIES, &Value::Null);
-    strict["spec"] = definition("iampolicies")["spec"].clone();
-    writer.send(Method::PUT, POLICIES, &strict);
+    writer.replace(POLICIES, "/spec", &definition("iampolicies")["spec"]);
     let mended = json!({"statements": [{"sid": "All", "effect": "Allow", "actions": ["k8s:get"], "resources": ["*"]}]});
     followed.until("the object is mended", |_| {
         let mut stored = writer.send(Method::GET, &crate::followed::path(&work), &Value::Null);

@@ -75,6 +75,8 @@ impl Candidate {
 
     /// Takes part for ever.
     pub(super) async fn run(&mut self, role: &watch::Sender<Role>) {
+        // Whatever was before ended in a panic.
+        self.become_(Role::Waiting, role);
         let mut acts_until: Option<Instant> = None;
         loop {
             let began = Instant::now();

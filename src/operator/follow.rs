@@ -9,7 +9,7 @@ use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-use super::call::{CALL, Refusal, call};
+use super::call::{CALL, Refusal, RefusalKind, call};
 
 /// How long one watch lasts, in seconds.
 const WATCH_SECONDS: u32 = 60;
@@ -25,8 +25,8 @@ pub(super) enum Change<K> {
     Applied(K),
     /// One is gone.
     Gone(K),
-    /// What happens is not seen for a while; a list follows.
-    Lost,
+    /// What happens is not seen for a while, for this reason; a list follows.
+    Lost(RefusalKind),
 }
 
 /// Which objects, and how to tell that they are not seen any more.
@@ -49,7 +49,7 @@ where
     while !changes.is_closed() {
         let Err(refusal) = seen(api, selection, changes).await else { return };
         tracing::debug!(what, %refusal, "not followed for a moment");
-        if changes.send(Change::Lost).await.is_err() {
+        if changes.send(Change::Lost(refusal.kind)).await.is_err() {
             return;
         }
         tokio::time::sleep(PAUSE).await;

@@ -37,4 +37,4 @@ mod run;
 mod track;
 
 pub use replicas::{ReplicaId, ReplicaIdError};
-pub use run::{Authorities, Operator, Parts};
+pub use run::{Authorities, Heard, Operator, Parts, Trusted};

@@ -10,9 +10,6 @@ use crate::plan::{self, Declared, LastGood, Observation, Referrers, Status};
 use crate::store::{Catalog, Entry, InForce, Vector, WatchedKind};
 use crate::world::{Kind, ObjectKey, World};
 
-/// Referrers that a message names.
-const EXAMPLES: usize = 3;
-
 /// An object as it stands in the catalog, and what is known of it.
 #[derive(Clone, Debug)]
 pub(super) struct Observed {
@@ -55,10 +52,7 @@ pub(super) fn observe(
             arn: arn(world, key).cloned(),
             revision: in_force.snapshot.revision(),
         }),
-        referrers: Referrers {
-            count: catalog.referrers(key).count(),
-            examples: catalog.referrers(key).take(EXAMPLES).cloned().collect(),
-        },
+        referrers: Referrers::of(key, catalog.holders(key)),
         replicas: plan::Replicas {
             live: replicas.live.len().saturating_add(1),
             running: others.saturating_add(usize::from(runs(&in_force.vector))),

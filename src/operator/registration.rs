@@ -18,7 +18,7 @@ use super::election::Role;
 use super::follow::{Change, Selection, follow};
 use super::perform::label;
 use super::replicas::{Connection, View};
-use super::run::Authorities;
+use super::run::{Authorities, Trusted};
 use crate::telemetry::Metrics;
 use crate::telemetry::label::WriteTarget;
 
@@ -94,11 +94,16 @@ impl Keeper {
                         Change::Listed(found) => registered = found.iter().find_map(Registered::read),
                         Change::Applied(found) => registered = Registered::read(&found),
                         Change::Gone(_) => registered = None,
+                        // Not for us to see, and so not for us to keep.
+                        Change::Lost(RefusalKind::Refused) => {}
                         // Nothing else is known than what was seen last; who waits for trust goes on waiting.
-                        Change::Lost => {}
+                        Change::Lost(_) => continue,
                     }
-                    let bundle = registered.as_ref().map(Registered::bundle).unwrap_or_default();
-                    trusted.send_if_modified(|before| std::mem::replace(before, bundle.clone()) != bundle);
+                    let seen = match &registered {
+                        Some(registered) => Trusted::Registered(registered.bundle()),
+                        None => Trusted::Nowhere,
+                    };
+                    trusted.send_if_modified(|before| std::mem::replace(before, seen.clone()) != seen);
                 }
                 Ok(()) = certificates.changed() => {}
                 Ok(()) = replicas.changed() => {}
@@ -112,7 +117,7 @@ impl Keeper {
 // === impl Registered ===
 
 impl Registered {
-    /// `None` for another registration than ours.
+    /// `None` for another registration than ours, and for one in which no webhook is ours.
     fn read(found: &ValidatingWebhookConfiguration) -> Option<Self> {
         if found.name_any() != NAME {
             return None;
@@ -122,7 +127,8 @@ impl Registered {
             let bundle = webhook.client_config.ca_bundle.as_ref().map(|bundle| String::from_utf8_lossy(&bundle.0));
             Webhook { name: webhook.name.clone(), bundle: bundle.unwrap_or_default().into_owned() }
         });
-        Some(Self { uid: found.uid(), version: found.resource_version(), webhooks: webhooks.collect() })
+        let webhooks: Vec<Webhook> = webhooks.collect();
+        (!webhooks.is_empty()).then(|| Self { uid: found.uid(), version: found.resource_version(), webhooks })
     }
 
     /// The certificates that every webhook of ours trusts, PEM.
@@ -225,6 +231,7 @@ mod tests {
         let found = Registered::read(&registration("kube-iam", &[("objects.kube-iam.dev", "")])).unwrap();
         assert_eq!(found.patch(&BTreeSet::new()), None);
         assert_eq!(Registered::read(&registration("other", &[("objects.kube-iam.dev", "")])), None);
+        assert_eq!(Registered::read(&registration("kube-iam", &[("else.example.org", "")])), None);
         assert_eq!(wanted(&certificate('A'), &View::default()), None);
         let seen = View { connection: Connection::Seen, ..View::default() };
         assert_eq!(wanted(&certificate('A'), &seen), Some(BTreeSet::from([certificate('A')])));

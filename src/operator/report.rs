@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::call::{Refusal, RefusalKind, call};
 use super::replicas::{AUTHORITIES, DIGEST, LIVENESS, REPLICA, REVISION, ReplicaId, VECTOR};
-use super::run::FIELD_MANAGER;
+use super::run::{FIELD_MANAGER, Heard};
 use crate::name::Revision;
 use crate::store::{InForce, Reader};
 
@@ -31,6 +31,7 @@ pub(super) struct Reporter {
     pub id: ReplicaId,
     pub in_force: Reader<InForce>,
     pub authorities: watch::Receiver<String>,
+    pub heard: watch::Sender<Heard>,
 }
 
 /// Whether this replica answers.
@@ -49,6 +50,7 @@ impl Reporter {
     pub(super) async fn run(&mut self) {
         let mut publications = self.in_force.publications();
         let mut failed = false;
+        let mut last = Instant::now();
         loop {
             publications.mark_unchanged();
             self.authorities.mark_unchanged();
@@ -57,6 +59,8 @@ impl Reporter {
             let pause = match self.report(Service::Serving).await {
                 Ok(()) => {
                     failed = false;
+                    last = Instant::now();
+                    self.tell(Heard::Yes);
                     EVERY
                 }
                 // The namespace may come later.
@@ -64,6 +68,9 @@ impl Reporter {
                     match (failed, refusal.kind) {
                         (true, _) | (_, RefusalKind::Gone) => tracing::debug!(%refusal, "cannot report"),
                         (false, _) => tracing::warn!(%refusal, "cannot report to the other replicas"),
+                    }
+                    if refusal.kind == RefusalKind::Refused && last.elapsed() >= LIVENESS {
+                        self.tell(Heard::Refused(refusal.to_string()));
                     }
                     failed = true;
                     Duration::from_secs(1)
@@ -91,6 +98,10 @@ impl Reporter {
         if let Err(refusal) = self.report(Service::Ending).await {
             tracing::debug!(%refusal, "cannot report the end");
         }
+    }
+
+    fn tell(&self, heard: Heard) {
+        self.heard.send_if_modified(|before| std::mem::replace(before, heard.clone()) != heard);
     }
 
     fn revision(&self) -> Option<Revision> {

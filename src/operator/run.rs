@@ -50,6 +50,28 @@ pub struct Parts {
     pub authorities: Authorities,
     /// Uses of roots, as this replica sees them.
     pub root_uses: mpsc::Receiver<RootUse>,
+    /// Told whether the other replicas hear of this one.
+    pub heard: watch::Sender<Heard>,
+}
+
+/// Whether the other replicas hear of this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// They do, or nothing is known to keep them from it.
+    Yes,
+    /// The API server answers, and has not let this replica report for so long that nobody waits for it any more; why.
+    Refused(String),
+}
+
+/// Whom the API server trusts when it calls our webhooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trusted {
+    /// Nobody has looked yet.
+    Unseen,
+    /// Nobody: it calls none, as far as can be seen.
+    Nowhere,
+    /// The certificates that every webhook of ours in the registration trusts, PEM.
+    Registered(String),
 }
 
 /// Under which authority our webhooks are served.
@@ -59,9 +81,8 @@ pub enum Authorities {
     Ours {
         /// Certificates to trust for this replica, PEM: of the authority in use, and of one that will be.
         certificates: watch::Receiver<String>,
-        /// The certificates that every webhook of ours in the registration trusts, PEM; empty while there is none. To
-        /// wait for before serving under another authority.
-        trusted: watch::Sender<String>,
+        /// Told whom the API server trusts: to wait for before being ready, and before serving under another authority.
+        trusted: watch::Sender<Trusted>,
     },
     /// Somebody else's: the registration is theirs to keep.
     Theirs,
@@ -85,14 +106,20 @@ pub struct Operator {
 impl Operator {
     /// An operator that has not begun.
     pub fn new(parts: Parts) -> Self {
-        let Parts { client, namespace, id, catalog, in_force, metrics, authorities, root_uses } = parts;
+        let Parts { client, namespace, id, catalog, in_force, metrics, authorities, root_uses, heard } = parts;
         let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
         let own = match &authorities {
             Authorities::Ours { certificates, .. } => certificates.clone(),
             Authorities::Theirs => watch::channel(String::new()).1,
         };
         Self {
-            reporter: Reporter { leases: leases.clone(), id: id.clone(), in_force: in_force.clone(), authorities: own },
+            reporter: Reporter {
+                leases: leases.clone(),
+                id: id.clone(),
+                in_force: in_force.clone(),
+                authorities: own,
+                heard,
+            },
             candidate: Candidate::new(leases.clone(), id.clone(), Arc::clone(&metrics)),
             reconciler: Reconciler {
                 client: client.clone(),
@@ -187,7 +214,7 @@ async fn replicas(
                     Change::Listed(leases) => table.listed(&leases, now),
                     Change::Applied(lease) => table.seen(&lease, now),
                     Change::Gone(lease) => table.gone(&lease),
-                    Change::Lost => table.lost(),
+                    Change::Lost(_) => table.lost(),
                 }
             }
             () = at(death) => {}

@@ -7,8 +7,9 @@
 //!
 //! # When it does not go
 //!
-//! A policy of the management account that an object of another account names stays until that object lets go of it;
-//! `kubectl describe` names such objects. While no replica of kube-iam runs, nobody releases anything; an administrator
+//! A policy of the management account that an object of another account names stays until that object lets go of it. How
+//! many such objects there are is told; their names are theirs, and `kubectl get iam -A -o yaml` shows them to who may see
+//! them. While no replica of kube-iam runs, nobody releases anything; an administrator
 //! then takes the finalizer off by hand, and with it the restrictions of the object:
 //!
 //! ```text

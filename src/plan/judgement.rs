@@ -5,7 +5,7 @@ use super::declared::{Details, Validity};
 use super::observation::{Observation, Replicas};
 use super::status::ConditionStatus;
 use super::text::{MESSAGE_BYTES, cut};
-use crate::world::{Finding, ObjectKey, Reason};
+use crate::world::{Finding, Reason};
 
 /// How an object stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ fn deleting(observation: &Observation) -> Option<Judgement> {
     if !observation.deleting {
         return None;
     }
-    let message = match named(&observation.referrers.examples, observation.referrers.count) {
+    let message = match observation.referrers.named() {
         Some(names) => format!(
             "being deleted: it grants nothing any more, and its restrictions hold until nothing names it; named by {names}"
         ),
@@ -154,15 +154,4 @@ fn told(finding: &Finding, others: usize, validity: Validity) -> String {
     let end = format!("{others}; {advice}");
     let start = cut(&format!("{place}{}", finding.message), MESSAGE_BYTES.saturating_sub(end.len()));
     format!("{start}{end}")
-}
-
-/// `IamUser payments/alice, IamRole payments/deployer and 3 more`.
-fn named(examples: &[ObjectKey], count: usize) -> Option<String> {
-    const MOST: usize = 3;
-    let names: Vec<String> = examples.iter().take(MOST).map(ObjectKey::to_string).collect();
-    let more = match count.saturating_sub(names.len()) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    (count > 0).then(|| format!("{}{more}", names.join(", ")))
 }

@@ -55,7 +55,9 @@ pub struct InForce {
 pub struct Referrers {
     /// How many.
     pub count: usize,
-    /// Some of them, to name in messages.
+    /// How many of them are of other accounts. Who reads an object of the management account need not know their names.
+    pub elsewhere: usize,
+    /// Some of the others, to name in messages.
     pub examples: Vec<ObjectKey>,
 }
 
@@ -66,6 +68,43 @@ pub struct Replicas {
     pub live: usize,
     /// How many of them run this version of the object and of what it names.
     pub running: usize,
+}
+
+// === impl Referrers ===
+
+impl Referrers {
+    /// The most that a message names.
+    const EXAMPLES: usize = 3;
+
+    /// Those that name an object.
+    pub fn of<'a>(key: &ObjectKey, all: impl Iterator<Item = &'a ObjectKey>) -> Self {
+        let mut referrers = Self::default();
+        for referrer in all {
+            referrers.count = referrers.count.saturating_add(1);
+            if referrer.account != key.account {
+                referrers.elsewhere = referrers.elsewhere.saturating_add(1);
+            } else if referrers.examples.len() < Self::EXAMPLES {
+                referrers.examples.push(referrer.clone());
+            }
+        }
+        referrers
+    }
+
+    /// `IamUser payments/alice, IamRole payments/deployer, 3 more and 2 objects of other accounts`; `None` for nobody.
+    pub fn named(&self) -> Option<String> {
+        let mut parts: Vec<String> = self.examples.iter().map(ObjectKey::to_string).collect();
+        match self.count.saturating_sub(self.elsewhere).saturating_sub(parts.len()) {
+            0 => {}
+            more => parts.push(format!("{more} more")),
+        }
+        match self.elsewhere {
+            0 => {}
+            1 => parts.push("1 object of another account".to_owned()),
+            elsewhere => parts.push(format!("{elsewhere} objects of other accounts")),
+        }
+        let last = parts.pop()?;
+        Some(if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) })
+    }
 }
 
 // === impl Replicas ===

@@ -1,6 +1,7 @@
 //! The status of an object, as JSON exactly what the CustomResourceDefinitions describe.
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::lint;
 
@@ -17,7 +18,7 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// One per type.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "readable")]
     pub conditions: Vec<Condition>,
     /// The object's ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +72,7 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finding_count: Option<i64>,
     /// IamPolicy: the gravest findings.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "readable")]
     pub findings: Vec<Finding>,
     /// The last valid form, while the present one is not valid.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,7 +162,8 @@ pub struct LastGood {
 // === impl Status ===
 
 impl Status {
-    /// Reads a stored status. One that is not of this shape counts as none: it is written anew.
+    /// Reads a stored status. An entry of a list that is not of its shape counts as none, for others write conditions
+    /// beside ours; so does a whole status that is not of this shape, which is written anew.
     pub fn read(json: &str) -> Self {
         serde_json::from_str(json).unwrap_or_default()
     }
@@ -174,5 +176,31 @@ impl Status {
     /// The condition of a type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+}
+
+// === free functions ===
+
+/// The entries of a list that can be read.
+fn readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let entries = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_that_cannot_be_read_hides_nothing_else() {
+        let ready = r#"{"type":"Ready","status":"True","lastTransitionTime":"2026-01-02T03:04:05Z","reason":"InForce",
+            "message":"in force"}"#;
+        let status = Status::read(&format!(
+            r#"{{"observedGeneration":3,"arn":"a","conditions":[{{"type":"Theirs","status":"Maybe"}},{ready}]}}"#
+        ));
+        assert_eq!((status.observed_generation, status.arn.as_deref()), (Some(3), Some("a")));
+        assert_eq!(status.conditions.len(), 1);
+        assert_eq!(status.condition("Ready").unwrap().status, ConditionStatus::True);
+        assert_eq!(Status::read(r#"{"observedGeneration":"three"}"#), Status::default());
     }
 }

@@ -38,6 +38,11 @@ fn in_force(findings: Vec<WorldFinding>) -> Option<InForce> {
     })
 }
 
+/// So many who name an object.
+fn named_by(number: usize) -> Referrers {
+    Referrers::of(&key(Kind::Policy, "deploy"), vec![key(Kind::User, "alice"); number].iter())
+}
+
 /// Alice, new, in force on the one replica that there is.
 fn alice() -> Observation {
     Observation {
@@ -217,7 +222,14 @@ fn each_judgement_has_its_conditions() {
         validity: Validity::Valid,
         details: Some(Details::User { groups: 0, policies: 0, disabled: true, mfa_devices: 1, access_keys: 2 }),
     };
-    let names = Referrers { count: 5, examples: ["a", "b", "c", "d", "e"].map(|name| key(Kind::User, name)).into() };
+    let elsewhere = ObjectKey { account: "shop".into(), ..key(Kind::User, "secret") };
+    let mut all = ["a", "b", "c", "d", "e"].map(|name| key(Kind::User, name)).to_vec();
+    all.push(elsewhere.clone());
+    let deleting_named = |by: &[ObjectKey]| Observation {
+        deleting: true,
+        referrers: Referrers::of(&key(Kind::Policy, "deploy"), by.iter()),
+        ..policy()
+    };
     let cases = [
         (
             "waiting for the observer",
@@ -232,7 +244,8 @@ fn each_judgement_has_its_conditions() {
         ("invalid, known to some", Observation { declared: invalid, replicas: three, ..refused(Reason::SpecInvalid) }),
         ("disabled, devices, keys", Observation { declared: asks, ..alice() }),
         ("deleting", Observation { deleting: true, ..alice() }),
-        ("deleting, named", Observation { deleting: true, referrers: names, ..policy() }),
+        ("deleting, named", deleting_named(&all)),
+        ("deleting, named in another account", deleting_named(&[elsewhere])),
     ];
     let told: Vec<String> =
         cases.iter().map(|(name, case)| format!("{name}\n  {}", conditions_of(case).join("\n  "))).collect();
@@ -277,7 +290,10 @@ fn each_judgement_has_its_conditions() {
       Ready=False Deleting: being deleted: it grants nothing any more, and its restrictions hold until it is gone
       Enforced=True EveryReplica: 1 of 1 replicas run this version
     deleting, named
-      Ready=False Deleting: being deleted: it grants nothing any more, and its restrictions hold until nothing names it; named by IamUser payments/a, IamUser payments/b, IamUser payments/c and 2 more
+      Ready=False Deleting: being deleted: it grants nothing any more, and its restrictions hold until nothing names it; named by IamUser payments/a, IamUser payments/b, IamUser payments/c, 2 more and 1 object of another account
+      Enforced=True EveryReplica: 1 of 1 replicas run this version
+    deleting, named in another account
+      Ready=False Deleting: being deleted: it grants nothing any more, and its restrictions hold until nothing names it; named by 1 object of another account
       Enforced=True EveryReplica: 1 of 1 replicas run this version
     "##);
 }
@@ -395,7 +411,7 @@ fn the_record_of_the_last_good_form_is_there_while_it_is_needed() {
 
 #[test]
 fn the_finalizer_is_there_while_something_names_the_object() {
-    let named = Referrers { count: 1, examples: vec![key(Kind::User, "alice")] };
+    let named = named_by(1);
     let held: Vec<smol_str::SmolStr> = vec!["else.where/x".into(), IN_USE.into()];
     let first = |observation: Observation| steps(&observation).into_iter().next();
     let status = done(&policy()).status;
@@ -418,7 +434,7 @@ fn the_finalizer_is_there_while_something_names_the_object() {
 #[test]
 fn numbers_may_gather() {
     let ready = done(&policy());
-    let named = Referrers { count: 2, examples: Vec::new() };
+    let named = named_by(2);
     assert_eq!(urgency_of(&Observation { referrers: named, ..ready }), Some(Urgency::Numbers));
 }
 
@@ -517,7 +533,7 @@ fn any_step_of_history(kind: Kind) -> impl Strategy<Value = Observation> {
                         let findings = findings.into_iter().map(|index| found(REASONS[index])).collect();
                         in_force(findings).map(|in_force| InForce { revision: Revision(revision), ..in_force })
                     }),
-                    referrers: Referrers { count: named, examples: vec![key(Kind::User, "alice"); named] },
+                    referrers: named_by(named),
                     replicas: Replicas { live, running: running.min(live) },
                     last_good,
                     ..alice()
@@ -584,7 +600,7 @@ fn what_is_worth_a_second_look_stands_among_the_findings_and_stalls_nothing() {
         path: "spec.statements[0].actions[0]".to_owned(),
         message: "it reaches much".to_owned(),
     };
-    let attached = Referrers { count: 1, examples: Vec::new() };
+    let attached = named_by(1);
     let named = Observation { lint: vec![seen.clone()], referrers: attached, ..policy() };
     let codes = |observation: &Observation| -> Vec<String> {
         done(observation).status.findings.into_iter().map(|finding| finding.code).collect()

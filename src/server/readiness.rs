@@ -14,6 +14,10 @@ pub enum Condition {
     Snapshot,
     /// The serving certificate is valid now.
     Certificate,
+    /// Whoever calls our webhooks trusts our authority.
+    Trust,
+    /// The other replicas hear of this one.
+    Report,
 }
 
 /// A shared record of what keeps the process from being ready. Clones are the same record.

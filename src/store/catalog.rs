@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 use tokio::sync::watch;
 
 use super::vector::{Vector, WatchedKind};
-use crate::world::{Input, Kind, KindFacts, Links, NamespaceFacts, Object, ObjectKey, Settings, links};
+use crate::world::{Input, Kind, KindFacts, Links, NamespaceFacts, Object, ObjectKey, Settings, can_be_named, links};
 
 /// One object of ours.
 #[derive(Clone, Debug)]
@@ -182,6 +182,13 @@ impl Catalog {
     /// The objects that name an object, by reference or as permissions boundary; whether or not it is there.
     pub fn referrers(&self, key: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
         self.referrers.get(key).into_iter().flatten()
+    }
+
+    /// The objects because of which an object is in use: those that name it where it can be named. Nobody holds a guardrail
+    /// or a Resource policy by writing its name where a managed policy belongs.
+    pub fn holders(&self, key: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        let held = self.entries.get(key).is_none_or(|entry| can_be_named(&entry.object));
+        self.referrers(key).filter(move |_| held)
     }
 
     /// The users of an account that claim a Kubernetes user name.

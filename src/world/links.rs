@@ -37,6 +37,17 @@ pub fn links(object: &Object, management_account: &str) -> Links {
     links
 }
 
+/// Whether others can name an object as policy, group or permissions boundary. One of which that cannot be read can.
+pub fn can_be_named(object: &Object) -> bool {
+    match (object.key.kind, &object.spec) {
+        (Kind::User | Kind::Role, _) => false,
+        (Kind::Group, _) | (Kind::Policy, Spec::Unreadable(_)) => true,
+        (Kind::Policy, Spec::Read(spec)) => {
+            spec.get("type").and_then(Node::text).is_none_or(|found| found == "Managed")
+        }
+    }
+}
+
 // === impl Links ===
 
 impl Links {

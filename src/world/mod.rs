@@ -36,7 +36,7 @@ pub use entity::{
 };
 pub use input::{Input, Kind, KindFacts, NamespaceFacts, Object, ObjectKey, Origin, Settings, Spec};
 pub use kinds::KindTable;
-pub use links::{Links, links};
+pub use links::{Links, can_be_named, links};
 pub use outcome::{Finding, Outcome, Reason};
 pub use selector::{LabelSelector, Requirement};
 pub use spec::{

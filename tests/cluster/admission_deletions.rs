@@ -47,7 +47,7 @@ fn what_is_named_is_not_deleted_by_any_way() {
     let collection = site.kubectl(&tenant, ["delete", "--raw", all]);
     let stderr = collection.failed();
     assert!(stderr.contains("IamPolicy named/read is still named by"), "{stderr}");
-    let group = "IamGroup named/devs is still named by IamUser named/u0, IamUser named/u1, IamUser named/u2; take it from them first";
+    let group = "IamGroup named/devs is still named by IamUser named/u0, IamUser named/u1 and IamUser named/u2; take it from them first";
     assert_refused(site.kubectl(&tenant, ["delete", "iamgroup", "devs", "-n", "named"]), "objects", group);
     // From the users downwards it goes, as soon as kube-iam has seen each go.
     for (kind, names) in [("iamuser", vec!["u0", "u1", "u2"]), ("iamgroup", vec!["devs"]), ("iampolicy", vec!["read"])]

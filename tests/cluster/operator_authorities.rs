@@ -8,8 +8,9 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use crate::control_plane::deadline::holds_within;
-use crate::kube_iam::KubeIam;
+use crate::kube_iam::{KubeIam, World};
 use crate::operated::Operated;
+use crate::site::MANAGEMENT;
 
 const REGISTRATIONS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
 const SOON: Duration = Duration::from_secs(20);
@@ -92,4 +93,58 @@ fn every_webhook_of_ours_trusts_every_replica() {
     let before = version();
     std::thread::sleep(Duration::from_secs(12));
     assert_eq!(version(), before);
+}
+
+/// What `/readyz` says: its status and text.
+fn readiness(replica: &KubeIam) -> (u16, String) {
+    replica.health("readyz").map(|answer| (answer.status, answer.body)).unwrap_or_default()
+}
+
+#[track_caller]
+fn until_readiness(replica: &KubeIam, expected: u16, why: &str) {
+    let mut found = (0, String::new());
+    let held = holds_within(Duration::from_secs(30), || {
+        found = readiness(replica);
+        found.0 == expected && found.1.contains(why)
+    });
+    assert!(held, "{found:?}{}", replica.log_tails());
+}
+
+#[test]
+fn a_replica_is_not_ready_before_the_registration_trusts_it() {
+    let operated = Operated::start(0);
+    operated.writer.send(Method::POST, REGISTRATIONS, &registration());
+    // Somebody who writes nothing holds the Lease, until it runs out.
+    let leases = format!("/apis/coordination.k8s.io/v1/namespaces/{MANAGEMENT}/leases");
+    let lease = json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": "kube-iam-operator"}, "spec": {"holderIdentity": "elsewhere", "leaseDurationSeconds": 12},
+    });
+    operated.writer.send(Method::POST, &leases, &lease);
+    let replica = KubeIam::start(operated.world(), &[]);
+    until_readiness(&replica, 503, "waiting until the registration of our webhooks trusts this replica");
+    // The API server asks for decisions by address, and trusts what is written into the state folder.
+    let review = json!({"user": "x", "groups": [], "nonResourceAttributes": {"path": "/x", "verb": "get"}});
+    assert!(!crate::https::Client::of_webhook(&replica).review(&review).reason.is_empty());
+    until_readiness(&replica, 200, "");
+    until_trusted(&operated, &[&replica]);
+}
+
+#[test]
+fn a_replica_that_may_not_tell_the_others_of_itself_is_not_ready() {
+    let operated = Operated::start(1);
+    let role = |verbs: &[&str]| {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "mute"},
+            "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}],
+        })
+    };
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    operated.writer.send(Method::POST, roles, &role(&["get", "list", "watch"]));
+    operated.by_admin(["create", "clusterrolebinding", "mute", "--clusterrole=mute", "--user=mute"]);
+    let replica = KubeIam::start(World::Cluster(operated.cluster.client_certificate("mute", &[])), &[]);
+    until_readiness(&replica, 503, "the API server does not let this replica report to the others: 403");
+    until_readiness(&operated.replicas[0], 200, "");
+    operated.writer.send(Method::PUT, &format!("{roles}/mute"), &role(&["*"]));
+    until_readiness(&replica, 200, "");
 }

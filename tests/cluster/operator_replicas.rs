@@ -223,7 +223,9 @@ fn a_record_keeps_what_was_denied_for_a_replica_that_never_saw_it() {
     operated.writer.create(&object("IamUser", account, "alice", &alice));
     operated.until_ready("IamUser", account, "alice", "True", "InForce");
     operated.writer.respecify(&policy, &json!({"statements": [], "nonsense": true}));
-    operated.until("IamPolicy", account, "no", "a record", |policy| !policy["status"]["lastGood"].is_null());
+    operated.until("IamPolicy", account, "no", "a record", |policy| {
+        policy["status"]["lastGood"] == json!({"generation": 1, "spec": {"statements": statements("Deny")}})
+    });
     let newcomer = KubeIam::start(operated.world(), &[]);
     let review = json!({
         "user": "record-alice", "groups": ["system:authenticated"],

@@ -1,23 +1,20 @@
 //! The world from the objects of a cluster.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::{oneshot, watch};
 
-use super::process::{Process, Trust};
+use super::process::Process;
+use super::trust::{self, Trust};
 use crate::command::connect;
 use crate::command::world::settings;
 use crate::config::ServeConfig;
-use crate::operator::{Authorities, Operator, Parts, ReplicaId};
+use crate::operator::{Authorities, Heard, Operator, Parts, ReplicaId, Trusted};
 use crate::server::{AdmissionWebhook, Condition, Readiness, state_folder};
 use crate::snapshot::Snapshot;
 use crate::source::cluster::{self, Cluster};
 use crate::store::{self, InForce, Reader, WatchedKind};
-
-/// How long the registration is looked for until there counts as none.
-const LOOKING: Duration = Duration::from_secs(60);
 
 pub(super) async fn serve(config: &ServeConfig) -> anyhow::Result<()> {
     let settings = settings(&config.cluster_name, &config.management_account, config.management_root.as_deref())?;
@@ -40,7 +37,12 @@ pub(super) async fn serve(config: &ServeConfig) -> anyhow::Result<()> {
         tokio::spawn(announce(in_force.clone(), cluster.awaited(), process.readiness.clone(), announcement));
     let (uses, root_uses) = store::root_uses();
     let (ours, certificates) = watch::channel(tls.trusted());
-    let (trusted, registered) = watch::channel(String::new());
+    let (trusted, registered) = watch::channel(match config.tls_cert {
+        None => Trusted::Unseen,
+        Some(_) => Trusted::Nowhere,
+    });
+    let (heard, hears) = watch::channel(Heard::Yes);
+    let known = tokio::spawn(trust::watch(process.readiness.clone(), certificates.clone(), registered.clone(), hears));
     let operator = Operator::new(Parts {
         client: asking.clone(),
         namespace: config.management_account.clone(),
@@ -53,6 +55,7 @@ pub(super) async fn serve(config: &ServeConfig) -> anyhow::Result<()> {
             Some(_) => Authorities::Theirs,
         },
         root_uses,
+        heard,
     });
     let (stop, stopped) = oneshot::channel::<()>();
 
@@ -66,10 +69,9 @@ pub(super) async fn serve(config: &ServeConfig) -> anyhow::Result<()> {
     );
     let webhooks = (process.authorization(in_force).telling(uses), admission);
     let serving = async {
-        let served = process
-            .serve(tls, folder, Trust { ours, registered, looked: Instant::now() + LOOKING }, webhooks, cluster.run())
-            .await;
+        let served = process.serve(tls, folder, Trust::registered(ours, registered), webhooks, cluster.run()).await;
         announced.abort();
+        known.abort();
         // Another replica need not wait for this one.
         drop(stop);
         served

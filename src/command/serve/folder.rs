@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::process::{Process, Trust};
+use super::process::Process;
+use super::trust::Trust;
 use crate::command::world::settings;
 use crate::config::ServeConfig;
 use crate::server::{AdmissionWebhook, Condition};

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -14,13 +14,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::trust::Trust;
 use super::{cluster, folder};
 use crate::command::logging;
 use crate::config::{AdmissionClientAuth, ServeConfig};
 use crate::name::Mode;
 use crate::server::{
-    AdmissionWebhook, Announced, AuthorizationWebhook, ClientAuth, Condition, Lifecycle, Limits, Readiness, Tls,
-    keep_fresh, private_file, self_test, serve_health, serve_https, state_folder, unix_now,
+    AdmissionWebhook, AuthorizationWebhook, ClientAuth, Condition, Lifecycle, Limits, Readiness, Tls, keep_fresh,
+    private_file, self_test, serve_health, serve_https, state_folder, unix_now,
 };
 use crate::snapshot::Snapshot;
 use crate::store::{InForce, Reader};
@@ -62,16 +63,6 @@ pub(super) struct State {
     pub root: PathBuf,
     /// Held for as long as the process lives.
     _lock: std::fs::File,
-}
-
-/// What is trusted: whom callers must trust to meet us, and whom they have been seen to trust.
-pub(super) struct Trust {
-    /// Our authorities, PEM; sent anew when they change.
-    pub ours: watch::Sender<String>,
-    /// What the registration of our webhooks was last seen to trust, PEM; empty while none is seen.
-    pub registered: watch::Receiver<String>,
-    /// From when on a registration that is not seen is none: until then nobody has looked for long enough.
-    pub looked: Instant,
 }
 
 // === impl Process ===
@@ -182,25 +173,7 @@ impl<'a> Process<'a> {
     }
 }
 
-// === impl Trust ===
-
-impl Trust {
-    /// Nobody registers our webhooks: a folder is served.
-    pub fn unregistered() -> Self {
-        let (_, registered) = watch::channel(String::new());
-        Self { ours: watch::Sender::new(String::new()), registered, looked: Instant::now() }
-    }
-
-    /// Whether the registration trusts whom it was told to trust.
-    fn announced(&self) -> Announced {
-        let (ours, seen) = (self.ours.borrow(), self.registered.borrow());
-        let known = match seen.is_empty() {
-            true => Instant::now() >= self.looked,
-            false => certificates(&ours).all(|certificate| seen.contains(certificate)),
-        };
-        if known { Announced::Everywhere } else { Announced::NotEverywhere }
-    }
-}
+// === free functions ===
 
 /// Lets another authority take over when that is due, and tells who must be trusted.
 async fn keep_renewed(folder: state_folder::Settings, tls: Arc<Tls>, trust: Trust) {
@@ -218,12 +191,6 @@ async fn keep_renewed(folder: state_folder::Settings, tls: Arc<Tls>, trust: Trus
         let trusted = tls.trusted();
         trust.ours.send_if_modified(|ours| std::mem::replace(ours, trusted.clone()) != trusted);
     }
-}
-
-/// The certificates of a PEM text, each as it stands there.
-fn certificates(pem: &str) -> impl Iterator<Item = &str> {
-    const END: &str = "-----END CERTIFICATE-----";
-    pem.split_inclusive(END).map(str::trim).filter(|part| part.ends_with(END))
 }
 
 /// Keeps the state folder to this process while it lives: another would write its own address into the files that an
@@ -257,27 +224,4 @@ async fn hold(state: &Path) -> anyhow::Result<std::fs::File> {
 
 async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({flag})"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    const B: &str = "-----BEGIN CERTIFICATE-----\nBBBB\n-----END CERTIFICATE-----\n";
-
-    #[test]
-    fn what_is_announced_has_to_be_seen_in_the_registration() {
-        let announced = |ours: &str, registered: &str| {
-            let (_, registered) = watch::channel(registered.to_owned());
-            let looked = Instant::now();
-            Trust { ours: watch::Sender::new(ours.to_owned()), registered, looked }.announced()
-        };
-        assert_eq!(announced(&format!("{A}{B}"), &format!("{B}{A}")), Announced::Everywhere);
-        assert_eq!(announced(&format!("{A}{B}"), A), Announced::NotEverywhere);
-        assert_eq!(announced(A, ""), Announced::Everywhere);
-        let looked = Instant::now() + Duration::from_secs(60);
-        let early = Trust { looked, ..Trust::unregistered() };
-        assert_eq!(early.announced(), Announced::NotEverywhere);
-    }
 }

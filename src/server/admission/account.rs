@@ -124,9 +124,12 @@ impl Change<'_> {
 
     /// Guardrails with a selector that do not reach a namespace which is being created.
     fn judge_reach(&self, findings: &mut Findings) {
+        let labels = self.new.labels.0.iter().map(|(key, value)| (key.into(), value.into()));
+        let mut labels: BTreeMap<SmolStr, SmolStr> = labels.collect();
+        labels.insert(NAME_LABEL.into(), self.account.clone());
         let passing: Vec<&ObjectKey> = self
             .guardrails(self.catalog.selecting_any())
-            .filter(|key| self.catalog.get(key).is_some_and(|entry| !self.is_reached(&entry.object)))
+            .filter(|key| self.catalog.get(key).is_some_and(|entry| !self.is_reached(&entry.object, &labels)))
             .collect();
         if !passing.is_empty() {
             let (select, reach) = match passing.as_slice() {
@@ -144,17 +147,14 @@ impl Change<'_> {
         keys.filter(move |key| key.account == management)
     }
 
-    /// Whether every form in which a guardrail may be in force reaches the account.
-    fn is_reached(&self, guardrail: &Object) -> bool {
+    /// Whether every form in which a guardrail may be in force reaches the account with these labels.
+    fn is_reached(&self, guardrail: &Object, labels: &BTreeMap<SmolStr, SmolStr>) -> bool {
         let current = match &guardrail.spec {
             Spec::Read(spec) => Some(spec),
             Spec::Unreadable(_) => None,
         };
-        let labels = self.new.labels.0.iter().map(|(key, value)| (key.into(), value.into()));
-        let mut labels: BTreeMap<SmolStr, SmolStr> = labels.collect();
-        labels.insert(NAME_LABEL.into(), self.account.clone());
         let mut forms = current.into_iter().chain(&guardrail.last_good);
-        forms.all(|spec| targets(spec).is_none_or(|targets| targets.includes(self.account, Some(&labels))))
+        forms.all(|spec| targets(spec).is_none_or(|targets| targets.includes(self.account, Some(labels))))
     }
 }
 

@@ -62,7 +62,7 @@ pub async fn answer_online(
     let root = catalog.read(active_root);
     let caller = Quoted(&review.caller.username);
     let open = match Privileges::of_a_person(client).of(&review.caller, &reserved.subject, root.as_deref()).await {
-        Privilege::Held => return Ok(Answer::admitted(reserved.warnings).of(&review, None)),
+        Privilege::Own | Privilege::Held => return Ok(Answer::admitted(reserved.warnings).of(&review, None)),
         Privilege::Missing => format!("it goes on if {caller} is kube-iam itself or one of its installers"),
         Privilege::Unknown(why) => {
             format!("answered as to a caller without the verb `escalate`: cannot ask whether {caller} has it: {why}")

@@ -9,6 +9,7 @@ use super::reference::References;
 use super::review::{Metadata, Operation, Part, Review};
 use super::verdict::{Findings, Subject, Verdict};
 use super::{applied, effect, ratchet, spec};
+use crate::plan::Referrers;
 use crate::policy::pattern::{Budget, Case, NoVariables, ResourcePattern};
 use crate::policy::report::Quoted;
 use crate::policy::tree::{Node, Value};
@@ -26,8 +27,6 @@ const DELETING_CONTROLLERS: [&str; 2] = [
     "system:serviceaccount:kube-system:namespace-controller",
     "system:serviceaccount:kube-system:generic-garbage-collector",
 ];
-/// Referrers that a refused deletion names.
-const REFERRERS: usize = 3;
 
 /// One change of one object.
 struct Change<'r, 'a> {
@@ -74,17 +73,9 @@ fn judge_deletion(key: &ObjectKey, catalog: &Catalog, findings: &mut Findings) {
     if catalog.namespace(&key.account).is_some_and(|namespace| namespace.deleting) {
         return;
     }
-    let referrers: Vec<&ObjectKey> = catalog.referrers(key).collect();
-    if referrers.is_empty() {
-        return;
+    if let Some(named) = Referrers::of(key, catalog.holders(key)).named() {
+        findings.refuse("", format_args!("{key} is still named by {named}; take it from them first"));
     }
-    let named: Vec<String> = referrers.iter().take(REFERRERS).map(|referrer| referrer.to_string()).collect();
-    let further = match referrers.len().saturating_sub(REFERRERS) {
-        0 => String::new(),
-        further => format!(" and {further} more"),
-    };
-    let message = format!("{key} is still named by {}{further}; take it from them first", named.join(", "));
-    findings.refuse("", message);
 }
 
 // === impl Change ===
@@ -235,10 +226,10 @@ impl Change<'_, '_> {
         if now == before {
             return;
         }
-        if let Some(referrer) = catalog.referrers(&self.key).next() {
+        if let Some(named) = Referrers::of(&self.key, catalog.holders(&self.key)).named() {
             let path = |path: Option<EntityPath>| path.unwrap_or_default().as_str().to_owned();
             let message = format!(
-                "the path stays {} while others name the policy, {referrer} for one; found {}",
+                "the path stays {} while the policy is named by {named}; found {}",
                 Quoted(&path(before)),
                 Quoted(&path(now))
             );

@@ -28,6 +28,8 @@ pub(super) struct Privileges {
 /// Whether a caller may make a reserved change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Privilege {
+    /// Yes: it is kube-iam itself.
+    Own,
     /// Yes.
     Held,
     /// No.
@@ -58,22 +60,22 @@ impl Privileges {
             return Privilege::Held;
         }
         match timeout(PATIENCE, self.ask(caller, subject)).await {
-            Ok(Ok(true)) => Privilege::Held,
-            Ok(Ok(false)) => Privilege::Missing,
+            Ok(Ok(privilege)) => privilege,
             Ok(Err(error)) => Privilege::Unknown(error.to_string()),
             Err(_) => Privilege::Unknown(format!("no answer within {} s", PATIENCE.as_secs())),
         }
     }
 
-    async fn ask(&self, caller: &Caller, subject: &Subject) -> Result<bool, kube::Error> {
+    async fn ask(&self, caller: &Caller, subject: &Subject) -> Result<Privilege, kube::Error> {
         if let Subject::Object(_) = subject
             && self.own_name().await? == caller.username
         {
-            return Ok(true);
+            return Ok(Privilege::Own);
         }
         let review = SubjectAccessReview { spec: question(caller, subject), ..SubjectAccessReview::default() };
         let answered = Api::all(self.client.clone()).create(&PostParams::default(), &review).await?;
-        Ok(answered.status.is_some_and(|status| status.allowed))
+        let allowed = answered.status.is_some_and(|status| status.allowed);
+        Ok(if allowed { Privilege::Held } else { Privilege::Missing })
     }
 
     /// Asked until it is known, then never again: the name does not change while the process lives.

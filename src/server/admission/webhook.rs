@@ -92,6 +92,7 @@ impl AdmissionWebhook {
     async fn resolve(&self, review: &Review<'_>, reserved: Reserved, cluster: &Cluster) -> Answer {
         let root = cluster.catalog.read(active_root);
         match cluster.privileges.of(&review.caller, &reserved.subject, root.as_deref()).await {
+            Privilege::Own => Answer::admitted(reserved.warnings),
             Privilege::Held => {
                 tracing::info!(
                     user = review.caller.username,

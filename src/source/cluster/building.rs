@@ -104,6 +104,8 @@ impl Cluster {
         let mut building = Building::Idle(Box::new(works));
         let mut pace = Pace::default();
         let mut check = Check::new(metrics);
+        // Whether a check is due, and what the build that runs was given where it is to be checked.
+        let (mut owed, mut checked): (bool, Option<Input>) = (false, None);
         // Whether what the builder remembers may be wrong.
         let mut doubted = false;
         let mut batch: Vec<Notice> = Vec::with_capacity(BATCH);
@@ -118,6 +120,9 @@ impl Cluster {
                 built = building.end() => {
                     let (works, took) = built?;
                     pace.built(Instant::now(), took);
+                    if let (Some(input), Some(in_force)) = (checked.take(), works.publication.current()) {
+                        check.begin(input, in_force);
+                    }
                     building = Building::Idle(works);
                 }
                 () = until(due) => {
@@ -127,21 +132,25 @@ impl Cluster {
                     }
                     take_in(&mut mirror, &mut batch, &wanted);
                     let (input, vector) = mirror.take();
+                    checked = std::mem::take(&mut owed).then(|| input.clone());
                     building = building.begin(input, vector, std::mem::take(&mut doubted));
                 }
-                _ = received.recv_many(&mut batch, BATCH) => take_in(&mut mirror, &mut batch, &wanted),
                 news = check.news() => match news? {
-                    News::Due => if let (Building::Idle(works), None) = (&building, mirror.pending())
-                        && let Some(in_force) = works.publication.current()
-                    {
-                        check.begin(mirror.input(), in_force);
-                    },
+                    News::Due => owed = true,
                     News::Agrees => {}
                     News::Differs => {
                         doubted = true;
                         mirror.doubt();
                     }
                 },
+                _ = received.recv_many(&mut batch, BATCH) => take_in(&mut mirror, &mut batch, &wanted),
+            }
+            if owed
+                && let (Building::Idle(works), None) = (&building, mirror.pending())
+                && let Some(in_force) = works.publication.current()
+            {
+                owed = false;
+                check.begin(mirror.input(), in_force);
             }
             awaited.send_if_modified(|awaited| {
                 let before = awaited.len();

@@ -173,6 +173,13 @@ impl Watch {
         self.seen = listing.version;
         self.standing = Standing::Listed(0);
         if let Definition::Serving(uid) = &listing.definition {
+            if !self.definition.is_empty() && self.definition != *uid {
+                tracing::error!(
+                    kind = self.kind.as_str(),
+                    "the CustomResourceDefinition was deleted and made anew: what it holds now is all that counts"
+                );
+                self.shared.metrics.source_error(watched_label(self.kind));
+            }
             self.definition.clone_from(uid);
             self.departing.clear();
         }

@@ -76,6 +76,8 @@ impl Declared for PolicySpec {
         Self { description, path, kind, policy: body.policy }
     }
 
+    /// Nothing is known of it, not even whether it is a guardrail: it restricts nothing (`iam-semantics.md` §2 rule 12 is
+    /// about what is readable).
     fn unreadable() -> Self {
         Self {
             description: SmolStr::default(),

@@ -31,10 +31,19 @@ fn what_is_named_stays_and_the_message_names_who_names_it() {
     assert_eq!(deleted(&world()[0], &held), refused(message));
     let message = "IamGroup a/devs is still named by IamUser a/ann; take it from them first";
     assert_eq!(deleted(&world()[1], &held), refused(message));
-    let message = "IamPolicy kube-iam-system/shared is still named by IamUser b/eve; take it from them first";
+    let message =
+        "IamPolicy kube-iam-system/shared is still named by 1 object of another account; take it from them first";
     assert_eq!(deleted(&world()[4], &held), refused(message));
     assert_eq!(deleted(&world()[2], &held), admitted());
     assert_eq!(deleted(&policy("b", "read", json!({})), &held), admitted());
+}
+
+#[test]
+fn nobody_holds_what_cannot_be_named() {
+    let guard = policy("kube-iam-system", "guard", json!({"type": "ServiceControl", "statements": allow()}));
+    let named = json!({"policies": ["arn:k8s:iam::kube-iam-system:policy/guard"]});
+    let held = cluster(&[guard.clone(), user("a", "ann", named)]);
+    assert_eq!(deleted(&guard, &held), admitted());
 }
 
 #[test]

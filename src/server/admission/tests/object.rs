@@ -94,7 +94,7 @@ fn the_path_of_a_policy_stays_while_others_name_it() {
     let moved = with(&old, "/spec/path", json!("/x/"));
     assert_eq!(changed(&old, &moved, &cluster(&[])), admitted());
     let named = cluster(&[user("a", "u", json!({"policies": ["arn:k8s:iam::a:policy/p"]}))]);
-    let message = "spec.path: the path stays `/` while others name the policy, IamUser a/u for one; found `/x/`";
+    let message = "spec.path: the path stays `/` while the policy is named by IamUser a/u; found `/x/`";
     assert_eq!(changed(&old, &moved, &named), refused(message));
 }
 

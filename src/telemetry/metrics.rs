@@ -47,6 +47,7 @@ pub struct Metrics {
     source_refused_older: Family<KindLabel, Counter>,
     source_resource_version: Family<KindLabel, Gauge<u64, AtomicU64>>,
     store_epoch: Gauge<u64, AtomicU64>,
+    rebuild_checks: Counter,
     rebuild_mismatch: Counter,
     fail_closed: Family<FailClosedLabel, Counter>,
     budget_exhausted: Counter,
@@ -107,6 +108,9 @@ impl Metrics {
         let store_epoch = Gauge::default();
         let help = "How often the API server went back to an older state since the process started";
         r.register("store_epoch", help, store_epoch.clone());
+        let rebuild_checks = Counter::default();
+        let help = "Builds from scratch with which what was in force has been compared";
+        r.register("rebuild_checks", help, rebuild_checks.clone());
         let rebuild_mismatch = Counter::default();
         let help = "Builds from scratch that differed from what was in force";
         r.register("rebuild_mismatch", help, rebuild_mismatch.clone());
@@ -171,6 +175,7 @@ impl Metrics {
             source_refused_older,
             source_resource_version,
             store_epoch,
+            rebuild_checks,
             rebuild_mismatch,
             fail_closed,
             budget_exhausted,
@@ -246,6 +251,11 @@ impl Metrics {
     /// How often the API server went back.
     pub fn store_epoch(&self, epoch: u64) {
         self.store_epoch.set(epoch);
+    }
+
+    /// What was in force has been compared with a build from scratch.
+    pub fn rebuild_check(&self) {
+        self.rebuild_checks.inc();
     }
 
     /// A build from scratch differed from what was in force.
@@ -452,6 +462,7 @@ mod tests {
             r#"kube_iam_source_refused_older_total{kind="Namespace"} 0"#,
             r#"kube_iam_source_resource_version{kind="IamUser"} 42"#,
             "kube_iam_store_epoch 0",
+            "kube_iam_rebuild_checks_total 0",
             "kube_iam_rebuild_mismatch_total 0",
             r#"kube_iam_fail_closed_total{reason="panic"} 1"#,
             r#"kube_iam_fail_closed_total{reason="not_ready"} 0"#,

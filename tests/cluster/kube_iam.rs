@@ -240,7 +240,7 @@ impl Ready {
 }
 
 /// The program that cargo built beside these tests; beside the benches it is the release build.
-fn executable() -> PathBuf {
+pub fn executable() -> PathBuf {
     let release = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/kube-iam");
     PathBuf::from(option_env!("CARGO_BIN_EXE_kube-iam").unwrap_or(release))
 }

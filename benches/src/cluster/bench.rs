@@ -1,6 +1,7 @@
 //! A cluster with kube-iam's kinds, and fast writers to it.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::control_plane::cluster::{Cluster, Controllers, Options};
 use crate::https::{Client, Connection};
-use crate::kube_iam::{KubeIam, World};
+use crate::kube_iam::{self, KubeIam, World};
 use crate::objects;
 
 /// Connections that write beside each other.
@@ -47,15 +48,35 @@ impl Bench {
 
     /// A replica that is ready.
     pub fn replica(&self) -> anyhow::Result<KubeIam> {
-        self.replica_launched().and_then(|mut replica| {
-            replica.wait_until_ready().map_err(anyhow::Error::msg)?;
-            Ok(replica)
-        })
+        self.replica_with(&[])
     }
 
-    /// A replica that has just been started.
-    pub fn replica_launched(&self) -> anyhow::Result<KubeIam> {
-        KubeIam::launch(World::Cluster(self.cluster.admin().clone()), &[]).map_err(anyhow::Error::msg)
+    /// A replica with these flags that is ready.
+    pub fn replica_with(&self, flags: &[&str]) -> anyhow::Result<KubeIam> {
+        KubeIam::try_start(World::Cluster(self.cluster.admin().clone()), flags).map_err(anyhow::Error::msg)
+    }
+
+    /// A replica whose webhooks for IAM objects are registered and asked.
+    pub fn replica_registered(&self) -> anyhow::Result<KubeIam> {
+        let replica = self.replica_with(&["--admission-client-auth", "none"])?;
+        let address = replica.ready().authorize_url.split('/').nth(2).context("an address")?.to_owned();
+        let state = replica.state_dir().display().to_string();
+        let printed = Command::new(kube_iam::executable())
+            .args(["config", "admission", "--listen", &address, "--state-dir", &state])
+            .output()?;
+        let registration = String::from_utf8(printed.stdout)?;
+        self.cluster.kubectl_with_input(self.cluster.admin(), ["apply", "-f", "-"], &registration).succeeded();
+        let mut connection = self.connect()?;
+        let probe = json!({
+            "apiVersion": "kube-iam.dev/v1alpha1", "kind": "IamGroup",
+            "metadata": {"name": "probe", "namespace": "kube-iam-system"}, "spec": {"nonsense": true},
+        });
+        let path = "/apis/kube-iam.dev/v1alpha1/namespaces/kube-iam-system/iamgroups?dryRun=All";
+        until("the webhooks are asked", || {
+            let answer = connection.request("POST", path, probe.to_string().as_bytes());
+            answer.is_ok_and(|answer| answer.body.contains("objects.kube-iam.dev"))
+        })?;
+        Ok(replica)
     }
 
     /// A connection to the API server.

@@ -4,6 +4,7 @@
 //! cluster latency [NUMBER]      a write's 200 to its effect in a decision; NUMBER objects are stored, 1,000 by default
 //! cluster churn [NUMBER]        NUMBER objects created, changed and deleted; when two replicas agree again; 10,000
 //! cluster cold-start [NUMBER]   from exec to ready with NUMBER objects stored; 25,000
+//! cluster admission [NUMBER]    what our webhooks add to NUMBER writes, as the API server counts it; 2,000
 //! cluster idle [SECONDS]        who writes when nobody does anything; 60
 //! ```
 //!
@@ -28,14 +29,15 @@ use anyhow::{Context as _, bail};
 
 fn main() -> anyhow::Result<()> {
     let mut words = std::env::args().skip(1);
-    let scenario = words.next().context("name a scenario: latency, churn, cold-start or idle")?;
+    let scenario = words.next().context("name a scenario: latency, churn, cold-start, admission or idle")?;
     let number = words.next().map(|word| word.parse().with_context(|| format!("`{word}` is no number"))).transpose()?;
     let measured = match scenario.as_str() {
         "latency" => scenario::latency(number.unwrap_or(1_000)),
         "churn" => scenario::churn(number.unwrap_or(10_000)),
         "cold-start" => scenario::cold_start(number.unwrap_or(25_000)),
+        "admission" => scenario::admission(number.unwrap_or(2_000)),
         "idle" => scenario::idle(number.unwrap_or(60)),
-        _ => bail!("unknown scenario `{scenario}`; expected latency, churn, cold-start or idle"),
+        _ => bail!("unknown scenario `{scenario}`; expected latency, churn, cold-start, admission or idle"),
     };
     println!("{}", measured?);
     Ok(())

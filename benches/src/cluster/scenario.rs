@@ -15,6 +15,11 @@ const ROUNDS: usize = 300;
 /// How long the creations, changes and deletions of `churn` take together.
 const CHURN_SECONDS: f64 = 300.0;
 const DIGEST: &str = "kube_iam_store_digest_info";
+/// Comparisons of what is in force with a build from scratch.
+const CHECKS: &str = "kube_iam_rebuild_checks_total";
+const MISMATCHES: &str = "kube_iam_rebuild_mismatch_total";
+/// How long the API server waited for each webhook, in seconds.
+const ADMISSION: &str = "apiserver_admission_webhook_admission_duration_seconds";
 
 /// A write's 200 to its effect in a decision.
 pub fn latency(stored: usize) -> anyhow::Result<Value> {
@@ -95,8 +100,10 @@ pub fn churn(objects: usize) -> anyhow::Result<Value> {
         })?;
         agreed_ms.insert(phase.to_owned(), json!(last.elapsed().as_millis()));
     }
+    let compared = replicas.each_ref().map(|replica| [CHECKS, MISMATCHES].map(|name| metric(replica, name)));
     Ok(json!({
         "scenario": "churn", "objects": objects, "seconds": began.elapsed().as_secs_f64(), "agreed_after_ms": agreed_ms,
+        "compared_and_differed": compared,
     }))
 }
 
@@ -140,6 +147,56 @@ fn early_answers(client: &Client) -> anyhow::Result<usize> {
         return Ok(unavailable);
     }
     anyhow::bail!("nothing is answered")
+}
+
+/// What our webhooks add to writes, as the API server counts it: users created and changed beside 1,000 objects.
+pub fn admission(number: usize) -> anyhow::Result<Value> {
+    let stored = 1_000;
+    let bench = Bench::start(stored)?;
+    bench.store(stored)?;
+    let _replica = bench.replica_registered()?;
+    let mut connection = bench.connect()?;
+    let before = histogram(&mut connection)?;
+    let path = "/apis/kube-iam.dev/v1alpha1/namespaces/account-0/iamusers";
+    let mut own = Vec::with_capacity(number);
+    for index in 0..number {
+        let round = index / 2;
+        let user = json!({"apiVersion": "kube-iam.dev/v1alpha1", "kind": "IamUser",
+            "metadata": {"name": format!("new-{round}"), "namespace": "account-0"},
+            "spec": {"policies": [format!("p{}", round % 500)], "tags": {"round": round.to_string()}}});
+        let began = Instant::now();
+        if index.is_multiple_of(2) {
+            write(&mut connection, "POST", path, &user)?;
+        } else {
+            merge_patch(
+                &mut connection,
+                &format!("{path}/new-{round}"),
+                &json!({"spec": {"tags": {"changed": "yes"}}}),
+            )?;
+        }
+        own.push(began.elapsed());
+    }
+    let after = histogram(&mut connection)?;
+    let counts: BTreeMap<String, u64> =
+        after.iter().map(|(bound, count)| (bound.clone(), count - before.get(bound).copied().unwrap_or(0))).collect();
+    let all = counts.get("+Inf").copied().unwrap_or(0);
+    ensure!(all >= u64::try_from(number)?, "{all} calls of {number} writes");
+    Ok(json!({"scenario": "admission", "objects": stored, "writes": number, "whole_write_ms": quantiles(&mut own),
+        "calls": all, "calls_within_seconds": counts}))
+}
+
+/// How many calls of `objects.kube-iam.dev` took no longer than each bound.
+fn histogram(connection: &mut Connection) -> anyhow::Result<BTreeMap<String, u64>> {
+    let text = connection.request("GET", "/metrics", b"")?.body;
+    let mut counts = BTreeMap::new();
+    let ours =
+        |line: &&str| line.starts_with(&format!("{ADMISSION}_bucket{{")) && line.contains("objects.kube-iam.dev");
+    for line in text.lines().filter(ours) {
+        let bound = line.split("le=\"").nth(1).and_then(|rest| rest.split('"').next()).context("a bound")?;
+        let count: f64 = line.rsplit(' ').next().unwrap_or_default().parse().context("a count")?;
+        *counts.entry(bound.to_owned()).or_default() += count as u64;
+    }
+    Ok(counts)
 }
 
 /// Who writes when nobody does anything.

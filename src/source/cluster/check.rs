@@ -55,6 +55,7 @@ impl Check {
         };
         let differs = running.await;
         self.running = None;
+        self.metrics.rebuild_check();
         Ok(if differs? {
             self.metrics.rebuild_mismatch();
             News::Differs
@@ -107,6 +108,7 @@ mod tests {
         assert_eq!(check.news().await.unwrap(), News::Agrees);
         check.begin(input(&["a", "b"]), in_force(&["a"]));
         assert_eq!(check.news().await.unwrap(), News::Differs);
+        assert!(metrics.expose().contains("kube_iam_rebuild_checks_total 2\n"));
         assert!(metrics.expose().contains("kube_iam_rebuild_mismatch_total 1\n"));
     }
 }

@@ -20,7 +20,7 @@ pub enum Code {
     WildcardCoversPrivilegeTransition,
     /// An Allow names a privilege transition.
     SensitiveGrant,
-    /// Nothing names a policy of type Managed.
+    /// Nothing names a policy of type Managed, or no account is among the targets of a guardrail.
     PolicyNotAttached,
 }
 

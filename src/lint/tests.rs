@@ -12,7 +12,7 @@ use crate::policy::pattern::{ActionPattern, Budget, ResourcePattern};
 use crate::policy::statement::{Element, Polarity};
 use crate::policy::tree::Node;
 use crate::policy::{PolicyKind, Version};
-use crate::world::{self, Input, Kind, Object, ObjectKey, Settings, Spec};
+use crate::world::{self, Input, Kind, NamespaceFacts, Object, ObjectKey, Settings, Spec};
 
 /// `kubernetes-contract.md` B11, row by row: an action and one object that it leads to more power on.
 const ROWS: &[(&str, &str)] = &[
@@ -434,7 +434,7 @@ fn the_largest_policies_stay_within_the_steps() {
 }
 
 #[test]
-fn a_managed_policy_that_nothing_names_is_said_to_have_no_effect() {
+fn a_policy_that_nothing_names_or_that_meets_no_account_is_said_to_have_no_effect() {
     let statements = json!([{"sid": "A", "effect": "Allow", "actions": ["x:y"], "resources": ["*"]}]);
     let named = |kind, name: &str, spec: &Json| {
         let mut object = object(kind, spec);
@@ -443,6 +443,21 @@ fn a_managed_policy_that_nothing_names_is_said_to_have_no_effect() {
     };
     let managed = json!({"statements": statements});
     let guardrail = json!({"type": "ServiceControl", "statements": statements});
+    let guardrail_of = |account: &str, name: &str, targets: &Json| {
+        let mut spec = guardrail.clone();
+        if !targets.is_null() {
+            spec["targets"] = targets.clone();
+        }
+        let mut object = named(Kind::Policy, name, &spec);
+        object.key.account = account.into();
+        object
+    };
+    let namespace = |name: &str, env: &str| NamespaceFacts {
+        name: name.into(),
+        labels: [("env".into(), env.into())].into(),
+        root_identity: None,
+        root_mfa_optional: false,
+    };
     let trust =
         json!({"statements": [{"sid": "A", "effect": "Allow", "principals": ["a"], "actions": ["sts:AssumeRole"]}]});
     let input = Input {
@@ -453,16 +468,27 @@ fn a_managed_policy_that_nothing_names_is_said_to_have_no_effect() {
             named(Kind::Policy, "boundary", &managed),
             named(Kind::Policy, "alone", &managed),
             named(Kind::Policy, "guardrail", &guardrail),
+            guardrail_of("kube-iam-system", "by-name", &json!({"accounts": ["prod"]})),
+            guardrail_of("kube-iam-system", "by-label", &json!({"accountSelector": {"matchLabels": {"env": "prod"}}})),
+            guardrail_of("kube-iam-system", "everywhere", &json!(null)),
+            guardrail_of("kube-iam-system", "with-a-typo", &json!({"accounts": ["prodd", "kube-iam-system"]})),
+            guardrail_of(
+                "kube-iam-system",
+                "of-no-label",
+                &json!({"accountSelector": {"matchLabels": {"enw": "prod"}}}),
+            ),
             named(Kind::User, "u", &json!({"policies": ["of-user"], "permissionsBoundary": "boundary"})),
             named(Kind::Group, "g", &json!({"policies": ["of-group", "missing"]})),
             named(Kind::Role, "r", &json!({"trustPolicy": trust, "policies": ["of-role"]})),
         ],
+        namespaces: vec![namespace("prod", "prod"), namespace("payments", ""), namespace("kube-iam-system", "")],
         ..Input::default()
     };
     let findings = of_world(&world::build(&input));
-    let names: Vec<&str> = findings.keys().map(|key| key.name.as_str()).collect();
-    assert_eq!(names, ["alone"]);
-    assert_eq!(findings.into_values().flatten().collect::<Vec<_>>(), [not_attached()]);
+    let found: Vec<(&str, &str)> =
+        findings.iter().map(|(key, found)| (key.name.as_str(), found[0].path.as_str())).collect();
+    assert_eq!(found, [("of-no-label", "spec.targets"), ("with-a-typo", "spec.targets"), ("alone", "spec")]);
+    assert!(findings.into_values().flatten().all(|finding| finding.code == Code::PolicyNotAttached));
 }
 
 proptest::proptest! {

@@ -1,9 +1,9 @@
-//! Policies that nothing names.
+//! Policies that have no effect: nothing names them, or no account is among their targets.
 
 use std::collections::BTreeMap;
 
 use super::finding::{Code, Finding, Severity};
-use crate::world::{Boundary, ManagedPolicyType, ObjectKey, World};
+use crate::world::{AccountTargets, Boundary, ManagedPolicy, ManagedPolicyType, ObjectKey, World};
 
 /// The finding about a policy of type Managed that nothing names.
 pub fn not_attached() -> Finding {
@@ -13,6 +13,32 @@ pub fn not_attached() -> Finding {
         path: "spec".to_owned(),
         message: "no user, group or role names this policy, so it has no effect".to_owned(),
     }
+}
+
+/// The finding about a guardrail that no account meets.
+fn targets_nobody() -> Finding {
+    Finding {
+        code: Code::PolicyNotAttached,
+        severity: Severity::Warning,
+        path: "spec.targets".to_owned(),
+        message: "no namespace that there is is among its targets, so it has no effect".to_owned(),
+    }
+}
+
+/// Whether a policy is a guardrail that no account meets. The management account does not count: guardrails do not bind it.
+pub fn of_guardrail(policy: &ManagedPolicy, world: &World) -> Option<Finding> {
+    let management = &world.settings.management_account;
+    let targets = policy.kind.account_targets().filter(|_| policy.key.account == *management)?;
+    let met = |targets: &AccountTargets| {
+        let mut known = world.namespaces.values().filter(|facts| facts.name != *management);
+        // In a folder an account may stand without its Namespace.
+        let (users, roles) = (world.users.iter().map(|user| &user.key), world.roles.iter().map(|role| &role.key));
+        let mut unseen =
+            users.chain(roles).map(|key| &key.account).filter(|account| !world.namespaces.contains_key(*account));
+        known.any(|facts| targets.includes(&facts.name, Some(&facts.labels)))
+            || unseen.any(|account| account != management && targets.includes(account, None))
+    };
+    (!met(targets)).then(targets_nobody)
 }
 
 /// What is only seen when all objects are known.
@@ -37,5 +63,7 @@ pub fn of_world(world: &World) -> BTreeMap<ObjectKey, Vec<Finding>> {
         | ManagedPolicyType::ServiceControl { .. }
         | ManagedPolicyType::ResourceControl { .. } => false,
     });
-    unnamed.map(|(policy, _)| (policy.key.clone(), vec![not_attached()])).collect()
+    let unnamed = unnamed.map(|(policy, _)| (policy.key.clone(), vec![not_attached()]));
+    let guardrails = world.policies.iter().filter_map(|policy| Some((policy, of_guardrail(policy, world)?)));
+    unnamed.chain(guardrails.map(|(policy, finding)| (policy.key.clone(), vec![finding]))).collect()
 }

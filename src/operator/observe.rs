@@ -44,7 +44,13 @@ pub(super) fn observe(
         status: entry.status.as_deref().map(Status::read).unwrap_or_default(),
         declared: Declared::of(&entry.object),
         lint: match key.kind {
-            Kind::Policy => lint::of_object(&entry.object, catalog.settings()),
+            Kind::Policy => {
+                let guardrail = world.and_then(|world| {
+                    let index = world.policies.binary_search_by(|policy| policy.key.cmp(key)).ok()?;
+                    lint::of_guardrail(world.policies.get(index)?, world)
+                });
+                lint::of_object(&entry.object, catalog.settings()).into_iter().chain(guardrail).collect()
+            }
             Kind::User | Kind::Group | Kind::Role => Vec::new(),
         },
         in_force: outcome.map(|(world, outcome)| plan::InForce {

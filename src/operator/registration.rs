@@ -57,11 +57,12 @@ pub(super) struct Keeper {
 // === impl Keeper ===
 
 impl Keeper {
-    /// Tells whom the API server trusts, and while this replica is the holder sees to it that every replica is among
-    /// them. For ever.
+    /// Tells whether our webhooks are registered and whom the API server trusts there, and while this replica is the
+    /// holder sees to it that every replica is among them. For ever.
     pub(super) async fn run(&mut self, role: &mut watch::Receiver<Role>, replicas: &mut watch::Receiver<View>) {
-        let Authorities::Ours { certificates, trusted } = &mut self.authorities else {
-            return std::future::pending().await;
+        let mut ours = match &mut self.authorities {
+            Authorities::Ours { certificates, trusted } => Some((certificates, trusted)),
+            Authorities::Theirs => None,
         };
         let selection =
             Selection { labels: None, fields: Some(format!("metadata.name={NAME}")), silence: Duration::MAX };
@@ -69,8 +70,12 @@ impl Keeper {
         let follow = follow(&self.registrations, &selection, &sender);
         tokio::pin!(follow);
         let mut registered: Option<Registered> = None;
+        // Whether it was said that there is none.
+        let mut missed = false;
         loop {
-            let wanted = wanted(&certificates.borrow_and_update(), &replicas.borrow_and_update());
+            let replicas_now = replicas.borrow_and_update().clone();
+            let wanted =
+                ours.as_mut().and_then(|(certificates, _)| wanted(&certificates.borrow_and_update(), &replicas_now));
             let holds = *role.borrow_and_update() == Role::Holder;
             let patch = registered.as_ref().filter(|_| holds).and_then(|found| found.patch(&wanted?));
             let mut again = None;
@@ -99,13 +104,22 @@ impl Keeper {
                         // Nothing else is known than what was seen last; who waits for trust goes on waiting.
                         Change::Lost(_) => continue,
                     }
+                    self.metrics.registered_webhooks(registered.as_ref().map_or(0, |found| found.webhooks.len()));
+                    if registered.is_none() && !std::mem::replace(&mut missed, true) {
+                        tracing::warn!(
+                            "the registration `{NAME}` is not there: IAM objects and Namespaces are stored unchecked"
+                        );
+                    }
+                    missed &= registered.is_none();
                     let seen = match &registered {
                         Some(registered) => Trusted::Registered(registered.bundle()),
                         None => Trusted::Nowhere,
                     };
-                    trusted.send_if_modified(|before| std::mem::replace(before, seen.clone()) != seen);
+                    if let Some((_, trusted)) = &ours {
+                        trusted.send_if_modified(|before| std::mem::replace(before, seen.clone()) != seen);
+                    }
                 }
-                Ok(()) = certificates.changed() => {}
+                Ok(()) = renewed(&mut ours) => {}
                 Ok(()) = replicas.changed() => {}
                 Ok(()) = role.changed() => {}
                 () = at(again) => {}
@@ -158,6 +172,16 @@ impl Registered {
 }
 
 // === free functions ===
+
+/// Waits for other certificates of ours; for ever where they are somebody else's.
+async fn renewed(
+    ours: &mut Option<(&mut watch::Receiver<String>, &mut watch::Sender<Trusted>)>,
+) -> Result<(), watch::error::RecvError> {
+    match ours {
+        Some((certificates, _)) => certificates.changed().await,
+        None => std::future::pending().await,
+    }
+}
 
 /// The certificates to trust: our own and those of the other replicas. `None` while the others are not known.
 fn wanted(own: &str, replicas: &View) -> Option<BTreeSet<String>> {

@@ -80,8 +80,13 @@ impl Track {
         if Arc::ptr_eq(&before, world) {
             return Vec::new();
         }
-        let (mut old, mut new) = (before.outcomes.iter().peekable(), world.outcomes.iter().peekable());
         let mut changed = Vec::new();
+        if before.namespaces != world.namespaces {
+            // Whether a guardrail has an effect depends on them.
+            let guardrails = world.policies.iter().filter(|policy| policy.kind.account_targets().is_some());
+            changed.extend(guardrails.map(|policy| policy.key.clone()));
+        }
+        let (mut old, mut new) = (before.outcomes.iter().peekable(), world.outcomes.iter().peekable());
         loop {
             match (old.peek(), new.peek()) {
                 (None, None) => return changed,

@@ -57,6 +57,7 @@ pub struct Metrics {
     certificate_expiry: Gauge<i64>,
     leader: Gauge<i64>,
     live_replicas: Gauge<u64, AtomicU64>,
+    registered_webhooks: Gauge<u64, AtomicU64>,
     operator_writes: Family<WriteLabels, Counter>,
     operator_panics: Counter,
     propagation: Histogram,
@@ -130,6 +131,10 @@ impl Metrics {
         r.register("certificate_expiry_seconds", help, certificate_expiry.clone());
         let leader = Gauge::default();
         r.register("leader", "Whether this replica writes status: 1 or 0", leader.clone());
+        let registered_webhooks = Gauge::default();
+        let help =
+            "Webhooks of kube-iam that are registered with the API server; without them objects are stored unchecked";
+        r.register("registered_webhooks", help, registered_webhooks.clone());
         let live_replicas = Gauge::default();
         r.register("live_replicas", "Replicas that live, as this one sees it", live_replicas.clone());
         let operator_writes = Family::default();
@@ -185,6 +190,7 @@ impl Metrics {
             certificate_expiry,
             leader,
             live_replicas,
+            registered_webhooks,
             operator_writes,
             operator_panics,
             propagation,
@@ -296,6 +302,11 @@ impl Metrics {
     /// Whether this replica writes status.
     pub fn leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
+    }
+
+    /// So many of our webhooks are registered.
+    pub fn registered_webhooks(&self, count: usize) {
+        self.registered_webhooks.set(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// How many replicas live, this one included.
@@ -473,6 +484,7 @@ mod tests {
             "kube_iam_certificate_expiry_seconds -5",
             "kube_iam_leader 0",
             "kube_iam_live_replicas 0",
+            "kube_iam_registered_webhooks 0",
             r#"kube_iam_operator_writes_total{target="status",result="written"} 0"#,
             "kube_iam_operator_panics_total 0",
         ] {

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use smol_str::SmolStr;
 
-use super::entity::ManagedPolicyType;
 use super::input::{Kind, Object, ObjectKey, Spec};
 use super::spec::{BoundaryReference, GroupSpec, PolicyReference, PolicySpec, RoleSpec, UserSpec};
 use crate::policy::tree::Node;
@@ -71,13 +70,12 @@ impl Links {
                 self.policies(key, &spec.policies, management_account);
                 self.boundary(key, spec.boundary, management_account);
             }
-            Kind::Policy => match PolicySpec::parse(spec).0.kind {
-                ManagedPolicyType::ServiceControl { targets, .. } | ManagedPolicyType::ResourceControl { targets } => {
-                    let requirements = targets.selector.into_iter().flat_map(|selector| selector.requirements);
-                    self.selected_labels.extend(requirements.map(|requirement| requirement.key().clone()));
-                }
-                ManagedPolicyType::Managed | ManagedPolicyType::Resource(_) => {}
-            },
+            Kind::Policy => {
+                let kind = PolicySpec::parse(spec).0.kind;
+                let selector = kind.account_targets().and_then(|targets| targets.selector.as_ref());
+                let requirements = selector.into_iter().flat_map(|selector| &selector.requirements);
+                self.selected_labels.extend(requirements.map(|requirement| requirement.key().clone()));
+            }
         }
     }
 

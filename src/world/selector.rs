@@ -65,6 +65,18 @@ impl super::AccountTargets {
     }
 }
 
+// === impl ManagedPolicyType ===
+
+impl super::ManagedPolicyType {
+    /// The accounts that a guardrail speaks about; `None` for what is none.
+    pub fn account_targets(&self) -> Option<&super::AccountTargets> {
+        match self {
+            Self::ServiceControl { targets, .. } | Self::ResourceControl { targets } => Some(targets),
+            Self::Managed | Self::Resource(_) => None,
+        }
+    }
+}
+
 // === impl World ===
 
 impl super::World {

@@ -58,7 +58,8 @@ fn every_way_to_run_brings_what_it_needs_and_no_more() {
         inventory(&rendered(&json!({"workload": "DaemonSet"}))),
         with(["DaemonSet kube-iam", "PodDisruptionBudget kube-iam"])
     );
-    assert_eq!(inventory(&rendered(&json!({"workload": "None"}))), with([]));
+    let elsewhere = json!({"workload": "None", "webhook": {"url": "https://127.0.0.1:9443"}});
+    assert_eq!(inventory(&rendered(&elsewhere)), with([]));
     let everything = json!({
         "serviceMonitor": {"enabled": true},
         "prometheusRule": {"enabled": true},
@@ -440,6 +441,11 @@ fn the_notes_print_the_configuration_that_the_program_writes() {
         let indented: String = expected.lines().map(|line| format!("     {line}\n")).collect();
         assert!(notes.contains(&indented), "{indented}\n---\n{notes}");
         assert_eq!(notes.contains("--set mode=coexist"), mode == Mode::Shadow, "{notes}");
+        assert!(notes.contains(&format!("is installed in mode `{mode}`")), "{notes}");
     }
+    let elsewhere =
+        notes(&json!({"mode": "coexist", "workload": "None", "webhook": {"url": "https://127.0.0.1:9443"}}));
+    assert!(!elsewhere.contains("is installed in mode"), "{elsewhere}");
+    assert!(elsewhere.contains("kube-iam serve --mode coexist"), "{elsewhere}");
     assert!(notes(&json!({"webhook": {"enabled": false}})).contains("WARNING"));
 }

@@ -47,6 +47,7 @@ fn values_that_mean_nothing_are_refused() {
         (json!({"state": {"hostPath": "var/lib"}}), "hostPath"),
         (json!({"webhook": {"url": "http://127.0.0.1:9443"}}), "url"),
         (json!({"webhook": {"url": "https://127.0.0.1:9443/admit-iam"}}), "url"),
+        (json!({"workload": "None"}), "webhook.url"),
         (json!({"webhook": {"failurePolicy": "ignore"}}), "failurePolicy"),
         (json!({"webhook": {"timeoutSeconds": 31}}), "timeoutSeconds"),
         (json!({"webhook": {"caBundle": "-----BEGIN"}}), "caBundle"),

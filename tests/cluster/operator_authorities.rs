@@ -77,7 +77,17 @@ fn every_webhook_of_ours_trusts_every_replica() {
     // Somebody changes it, and it is deleted and made anew.
     operated.writer.replace(&format!("{REGISTRATIONS}/kube-iam"), "/webhooks/0/clientConfig/caBundle", &Value::Null);
     until_trusted(&operated, &[first, second, &third]);
+    let registered = |expected: f64| {
+        holds_within(SOON, || {
+            operated
+                .replicas
+                .iter()
+                .all(|replica| (replica.metric("kube_iam_registered_webhooks") - expected).abs() < 0.1)
+        })
+    };
+    assert!(registered(2.0));
     operated.writer.send(Method::DELETE, &format!("{REGISTRATIONS}/kube-iam"), &Value::Null);
+    assert!(registered(0.0));
     operated.writer.send(Method::POST, REGISTRATIONS, &registration());
     until_trusted(&operated, &[first, second, &third]);
     let found = operated.writer.send(Method::GET, &format!("{REGISTRATIONS}/kube-iam"), &Value::Null);

@@ -16,9 +16,7 @@ use super::verdict::{Findings, Subject, Verdict};
 use crate::policy::report::{Path, Quoted};
 use crate::policy::tree::{Entry, Node, Value};
 use crate::store::{Catalog, CatalogReader};
-use crate::world::{
-    AccountTargets, ManagedPolicyType, Object, ObjectKey, PolicySpec, ROOT_IDENTITY, ROOT_MFA, Spec, user_name,
-};
+use crate::world::{AccountTargets, Object, ObjectKey, PolicySpec, ROOT_IDENTITY, ROOT_MFA, Spec, user_name};
 
 /// The label that Kubernetes derives from the name: nobody can choose it.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -163,12 +161,7 @@ fn targets(spec: &Node) -> Option<AccountTargets> {
     // The statements do not matter here, and reading them takes time.
     let head = spec.entries().iter().filter(|entry: &&Entry| entry.key == "type" || entry.key == "targets");
     let head = Node::new(Value::Map(head.cloned().collect()));
-    match PolicySpec::parse(&head).0.kind {
-        ManagedPolicyType::ServiceControl { targets, .. } | ManagedPolicyType::ResourceControl { targets } => {
-            Some(targets)
-        }
-        ManagedPolicyType::Managed | ManagedPolicyType::Resource(_) => None,
-    }
+    PolicySpec::parse(&head).0.kind.account_targets().cloned()
 }
 
 /// `guardrail a`, `guardrails a, b, c and 2 more`.

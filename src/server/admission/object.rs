@@ -15,7 +15,8 @@ use crate::policy::report::Quoted;
 use crate::policy::tree::{Node, Value};
 use crate::store::{Catalog, CatalogReader};
 use crate::world::{
-    EntityPath, Kind, ManagedPolicyType, ObjectKey, PolicySpec, ResourceTargets, Settings, UserSpec, quota, user_name,
+    AccountTargets, EntityPath, Kind, ManagedPolicyType, ObjectKey, PolicySpec, ResourceTargets, Settings, UserSpec,
+    quota, user_name,
 };
 
 /// The finalizer with which kube-iam keeps what is still named.
@@ -158,7 +159,7 @@ impl Change<'_, '_> {
                 if old.is_some() {
                     catalog.read(|catalog| self.judge_path(new, before, catalog, findings));
                 }
-                self.judge_targets(&now, &PolicySpec::parse(before).0.kind, findings);
+                self.judge_targets(&now, &PolicySpec::parse(before).0.kind, catalog, findings);
             }
             Kind::Group | Kind::Role => {}
         }
@@ -238,10 +239,19 @@ impl Change<'_, '_> {
     }
 
     /// A tenant's policy speaks about what is the tenant's; guardrails are the management account's.
-    fn judge_targets(&self, now: &ManagedPolicyType, before: &ManagedPolicyType, findings: &mut Findings) {
+    fn judge_targets(
+        &self,
+        now: &ManagedPolicyType,
+        before: &ManagedPolicyType,
+        catalog: &CatalogReader,
+        findings: &mut Findings,
+    ) {
         let ObjectKey { account, .. } = &self.key;
         let management = &self.settings.management_account;
         if account == management {
+            if let Some(targets) = now.account_targets() {
+                catalog.read(|catalog| warn_of_targets(targets, management, catalog, findings));
+            }
             return;
         }
         match now {
@@ -266,6 +276,28 @@ impl Change<'_, '_> {
                 }
             }
             ManagedPolicyType::Resource(ResourceTargets::Nothing | ResourceTargets::Unreadable) => {}
+        }
+    }
+}
+
+/// Targets of a guardrail that nothing meets: a name that is written wrong looks like one that is still to come.
+fn warn_of_targets(targets: &AccountTargets, management: &str, catalog: &Catalog, findings: &mut Findings) {
+    for (index, account) in targets.accounts.iter().enumerate() {
+        let path = format!("spec.targets.accounts[{index}]");
+        if account == management {
+            let message = format!("guardrails do not bind the management account {}", Quoted(account));
+            findings.warn(path, message);
+        } else if catalog.namespace(account).is_none() {
+            findings
+                .warn(path, format_args!("there is no namespace {} yet; nothing is refused there", Quoted(account)));
+        }
+    }
+    if let Some(selector) = &targets.selector {
+        let mut others = catalog.namespace_names().filter(|name| *name != management);
+        let selected =
+            |name: &SmolStr| catalog.namespace(name).is_some_and(|entry| selector.selects(&entry.facts.labels));
+        if !others.any(selected) {
+            findings.warn("spec.targets.accountSelector", "it selects no namespace yet; nothing is refused by it");
         }
     }
 }

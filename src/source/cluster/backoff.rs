@@ -34,17 +34,19 @@ impl Backoff {
     /// The wait after a failure: `dice`, from 0 to 1, says where between a second and the most that it may be by now;
     /// never less than the server asked for.
     pub(super) fn after(&mut self, failure: &Failure, dice: f64) -> Duration {
-        let most = match failure {
-            Failure::Unreachable(_) => self.most.min(LONGEST_UNREACHABLE),
+        let longest = match failure {
+            Failure::Unreachable(_) => LONGEST_UNREACHABLE,
             Failure::NotFound(_)
             | Failure::Expired
             | Failure::Older
             | Failure::Refused { .. }
             | Failure::Silent
             | Failure::TooLong(_)
-            | Failure::Malformed(_) => self.most,
+            | Failure::Malformed(_) => LONGEST,
         };
-        self.most = self.most.saturating_mul(2).min(LONGEST);
+        let most = self.most.min(longest);
+        // What a server that comes back refuses at first is a failure of its own, not one more of a long row.
+        self.most = most.saturating_mul(2).min(longest);
         let wait = SHORTEST + most.saturating_sub(SHORTEST).mul_f64(dice.clamp(0.0, 1.0));
         wait.max(failure.retry_after().unwrap_or_default().min(LONGEST_ASKED))
     }
@@ -89,6 +91,8 @@ mod tests {
         let mut backoff = Backoff::new();
         let gone = Failure::Unreachable(String::new());
         assert!((0..20).all(|_| backoff.after(&gone, 1.0) <= LONGEST_UNREACHABLE));
+        let waits: Vec<u64> = (0..3).map(|_| backoff.after(&refused(None), 1.0).as_secs()).collect();
+        assert_eq!(waits, [4, 8, 16]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `can-i`: one question, answered as the webhook would answer it.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 
 use clap::Args;
 
@@ -27,7 +27,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let facts = arguments.world.facts()?;
     let opened = arguments.world.open()?;
     let snapshot = &opened.snapshot;
-    let answered = arguments.question.complete(&opened, facts)?.answer(snapshot)?;
+    let question = arguments.question.complete(&opened, facts)?;
+    let answered = question.answer(snapshot)?;
     let allowed = answered.answer.is_allowed();
     match arguments.output {
         Format::Text => {
@@ -36,6 +37,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
                 writeln!(out, "yes")?;
             } else {
                 writeln!(out, "no - {}", answered.answer.reason)?;
+            }
+            let has_opinion = allowed || answered.answer.is_denied();
+            if std::io::stderr().is_terminal()
+                && let Some(note) = question.note(has_opinion)
+            {
+                eprintln!("note: {note}");
             }
         }
         format @ (Format::Json | Format::Yaml) => {

@@ -187,6 +187,14 @@ impl Question<'_> {
         }))
     }
 
+    /// What a person should know beside the answer, which is kube-iam's alone.
+    pub(super) fn note(&self, has_opinion: bool) -> Option<String> {
+        if self.caller.groups.iter().any(|group| group == "system:masters") {
+            return Some("an API server asks no authorizer about the group system:masters, and allows".to_owned());
+        }
+        (!has_opinion).then(|| format!("in mode {} this is no opinion; RBAC may still allow", self.arguments.mode))
+    }
+
     /// Adds the facts of `--context`.
     pub(super) fn add_facts<'a>(&'a self, request: &mut Request<'a>) {
         facts::add(&self.facts, &mut request.context);

@@ -63,6 +63,9 @@ impl WorldArguments {
     /// grants nothing.
     pub(super) fn open(&self) -> anyhow::Result<Opened> {
         let (input, cluster) = self.read()?;
+        if input.objects.is_empty() {
+            eprintln!("warning: there is no IAM object{}", if cluster.is_some() { "" } else { " in the manifests" });
+        }
         let world = world::build(&input);
         warn(&world, if cluster.is_some() { "Namespace" } else { "Namespace manifest" });
         Ok(Opened { snapshot: Snapshot::compile(&world, Revision(1)), cluster })

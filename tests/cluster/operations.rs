@@ -167,6 +167,8 @@ fn guarded(o: &mut Operations, carol: &Kubeconfig) {
         "delete lease kube-iam-operator -n kube-iam-system --dry-run=server",
         "delete namespace kube-iam-system --dry-run=server",
         "create token kube-iam -n kube-iam-system",
+        "label clusterrole kube-iam a=b --dry-run=server",
+        "delete clusterrolebinding kube-iam --dry-run=server",
     ];
     for change in changes {
         o.kubectl(carol, change).succeeded();
@@ -178,6 +180,9 @@ fn guarded(o: &mut Operations, carol: &Kubeconfig) {
         assert!(refusal.contains("ExplicitDeny by resource policy kube-iam-system/guard-kube-iam"), "{refusal}");
         o.kubectl(&installer, change).succeeded();
     }
+    let guard = "label iampolicy guard-kube-iam -n kube-iam-system a=b --dry-run=server";
+    assert!(o.kubectl(carol, guard).failed().contains("kube-iam-system/guard-kube-iam"));
+    o.kubectl(&installer, guard).succeeded();
     // Others' registrations and kinds, what is to be read, and guardrails are none of its business.
     for other in [
         "get leases -n kube-iam-system",

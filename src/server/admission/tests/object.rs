@@ -125,6 +125,34 @@ fn an_account_holds_what_its_quota_says() {
 }
 
 #[test]
+fn an_account_holds_what_its_size_says() {
+    // Of two MiB each.
+    let large = |account: &str, name: &str, targets: usize| {
+        let target = |index: usize| format!("arn:k8s:core::{account}:{index}{}", "x".repeat(2_000));
+        let statement = json!({"sid": "A", "effect": "Deny", "principals": ["*"], "actions": ["k8s:get"]});
+        let targets: Vec<String> = (0..targets).map(target).collect();
+        policy(account, name, json!({"type": "Resource", "targets": {"resources": targets}, "statements": [statement]}))
+    };
+    let stored: Vec<Value> = (0..62).map(|index| large("a", &format!("p{index}"), 256)).collect();
+    let held = cluster(&stored);
+    assert_eq!(created(&large("a", "more", 130), &held), admitted());
+    let message = "spec: it takes 2096 KiB of memory, and the other objects of account `a` take 129939 KiB; an account \
+                   may hold 131072 KiB";
+    assert_eq!(created(&large("a", "more", 256), &held), refused(message));
+    assert_eq!(created(&large("b", "more", 256), &held), admitted());
+    // What is there already counts once.
+    assert_eq!(changed(&stored[0], &large("a", "p0", 255), &held), admitted());
+
+    let over = cluster(&[stored.clone(), vec![large("a", "p62", 256)]].concat());
+    assert_eq!(changed(&stored[0], &large("a", "p0", 255), &over), admitted());
+    assert_eq!(changed(&stored[0], &with(&stored[0], "/metadata/labels", json!({"x": "y"})), &over), admitted());
+    assert_eq!(judged(&review(Some(&stored[0]), None), &over), admitted());
+    let larger = with(&stored[0], "/spec/description", json!("more"));
+    let Verdict::Refused(found) = changed(&stored[0], &larger, &over) else { panic!() };
+    assert!(found.contains("an account may hold 131072 KiB"), "{found}");
+}
+
+#[test]
 fn an_identity_is_one_user_of_an_account() {
     let claims = |account: &str, name: &str, identity: &str| {
         user(account, name, json!({"identities": [{"kind": "User", "name": identity}]}))

@@ -213,3 +213,20 @@ fn a_last_good_form_counts_only_beside_one_that_is_not_valid() {
         ["IamPolicy a/p98: QuotaExceeded spec", "IamPolicy a/p98: SpecInvalid spec.x"]
     );
 }
+
+#[test]
+fn thousands_of_ordinary_objects_fit_into_an_account() {
+    let statements = json!([
+        {"sid": "Read", "effect": "Allow", "actions": ["k8s:get", "k8s:list", "k8s:watch"],
+            "resources": ["arn:k8s:core::account-1:configmaps/c100-*"]},
+        {"sid": "Deploy", "effect": "Allow", "actions": ["k8s:create", "k8s:update", "k8s:patch"],
+            "resources": ["arn:k8s:apps::account-1:deployments/d100-*"],
+            "conditions": [{"operator": "StringEquals", "key": "aws:PrincipalTag/team", "values": ["a", "b"]}]},
+        {"sid": "Never", "effect": "Deny", "actions": ["k8s:delete"],
+            "resources": ["arn:k8s:core::account-1:secrets/*"]},
+    ]);
+    let person = json!({"identities": [{"kind": "User", "name": "alice@example.org"}], "policies": ["p100"],
+        "groups": ["admins"], "tags": {"team": "a", "shift": "1"}});
+    let (policy, user) = (size(&policy("a/p", json!({"statements": statements}))), size(&user("a/u", person)));
+    assert!(quota::POLICIES * policy + quota::USERS * user <= quota::ACCOUNT_SIZE);
+}

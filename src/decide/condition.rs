@@ -104,7 +104,11 @@ fn variables_of(values: &Values, facts: &Facts<'_>) -> VariableState {
     match values {
         Values::Text(templates) => worst(&mut templates.iter().map(|template| facts.variables(template))),
         Values::Arn(templates) => worst(
-            &mut templates.iter().flatten().flat_map(|arn| &arn.segments).map(|template| facts.variables(template)),
+            &mut templates
+                .iter()
+                .flatten()
+                .flat_map(|arn| arn.segments.iter())
+                .map(|template| facts.variables(template)),
         ),
         Values::Number(_) | Values::Date(_) | Values::Binary(_) | Values::Address(_) | Values::Null(_) => {
             VariableState::Known
@@ -257,7 +261,7 @@ fn arn(pattern: &ArnTemplate, request: &str, facts: &Facts<'_>, budget: &Budget)
         return Comparison::Bad;
     }
     let mut all = true;
-    for template in &pattern.segments {
+    for template in pattern.segments.iter() {
         let Some(segment) = segments.next() else { return Comparison::Bad };
         all = all && template.matches(segment, Case::Exact, facts, budget);
     }

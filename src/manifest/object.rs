@@ -70,7 +70,7 @@ impl Item {
             && let Value::List(items) = &mut items.value.value
         {
             if kind.ends_with("List") {
-                return Ok(Item::List(std::mem::take(items)));
+                return Ok(Item::List(std::mem::take(items).into()));
             }
             let message = format!("{} has `items`, so kubectl takes it for a list; remove them", quoted(&kind));
             return Err(error(None, message));

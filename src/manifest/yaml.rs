@@ -288,8 +288,8 @@ impl Reader<'_> {
             return Ok(());
         };
         let value = match content {
-            Content::List(items) => Value::List(items),
-            Content::Map(map) => Value::Map(map.entries),
+            Content::List(items) => Value::List(items.into()),
+            Content::Map(map) => Value::Map(map.entries.into()),
         };
         let node = Node { value, at: Some(at) };
         if anchor != 0 {
@@ -367,7 +367,7 @@ impl Reader<'_> {
     fn merge(&mut self, map: &mut OpenMap, node: Node, at: Position) -> Result<(), Stop> {
         let sources = match node.value {
             Value::Map(_) => vec![node],
-            Value::List(items) => items,
+            Value::List(items) => items.into(),
             _ => Vec::new(),
         };
         if sources.is_empty() || sources.iter().any(|source| !matches!(source.value, Value::Map(_))) {
@@ -386,8 +386,8 @@ impl Reader<'_> {
         let value = match self.meaning(text, style, tag, at) {
             Some(Scalar::Null) => Value::Null,
             Some(Scalar::Boolean(value)) => Value::Boolean(value),
-            Some(Scalar::Integer(value)) => Value::Number(smol_str::format_smolstr!("{value}")),
-            Some(Scalar::Float(value)) if value.is_finite() => Value::Number(scalar::float_text(value)),
+            Some(Scalar::Integer(value)) => Value::Number(value.to_string().into()),
+            Some(Scalar::Float(value)) if value.is_finite() => Value::Number(scalar::float_text(value).as_str().into()),
             Some(Scalar::Float(_)) => {
                 self.error(at, format!("{} has no form in JSON; quote it to make it a string", quoted(text)));
                 Value::Null

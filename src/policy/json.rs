@@ -23,17 +23,19 @@ pub struct JsonError {
 
 /// Reads one JSON value (RFC 8259) and nothing after it.
 ///
-/// Time is linear in the length of the text; the stack is bounded by [`limits::DEPTH`].
+/// Time is linear in the length of the text; the stack is bounded by [`limits::DEPTH`], what is kept by
+/// [`limits::VALUES`] and the length.
 ///
 /// # Errors
-/// When the text is longer than `max_bytes`, nested deeper than [`limits::DEPTH`], holds a number longer than
+/// When the text is longer than `max_bytes`, nested deeper than [`limits::DEPTH`], has more than
+/// [`limits::VALUES`] values, holds a number longer than
 /// [`limits::STRING_BYTES`] or beyond [`Decimal::MAX_EXPONENT`], or is no JSON.
 pub fn parse(text: &str, max_bytes: usize) -> Result<Node, JsonError> {
     if text.len() > max_bytes {
         let message = format!("found {} bytes; at most {max_bytes} are read", text.len());
         return Err(JsonError { at: None, message });
     }
-    let mut cursor = Cursor { text, offset: 0, position: Position { line: 1, column: 1 } };
+    let mut cursor = Cursor { text, offset: 0, position: Position { line: 1, column: 1 }, values: 0 };
     let node = cursor.value(0)?;
     match cursor.peek() {
         None => Ok(node),
@@ -45,6 +47,8 @@ struct Cursor<'t> {
     text: &'t str,
     offset: usize,
     position: Position,
+    /// How many values have begun.
+    values: usize,
 }
 
 // === impl Cursor ===
@@ -53,14 +57,18 @@ impl<'t> Cursor<'t> {
     /// Reads a value inside so many lists and maps.
     fn value(&mut self, depth: usize) -> Result<Node, JsonError> {
         let Some(first) = self.peek() else { return Err(self.unexpected("a value")) };
+        if self.values >= limits::VALUES {
+            return Err(self.error(format!("more than {} values; no valid object has as many", limits::VALUES)));
+        }
+        self.values = self.values.saturating_add(1);
         let at = Some(self.position);
         let value = match first {
             b'{' | b'[' if depth >= limits::DEPTH => {
                 let message = format!("more than {} lists and maps inside one another", limits::DEPTH);
                 return Err(self.error(message));
             }
-            b'{' => Value::Map(self.map(depth.saturating_add(1))?),
-            b'[' => Value::List(self.list(depth.saturating_add(1))?),
+            b'{' => Value::Map(self.map(depth.saturating_add(1))?.into()),
+            b'[' => Value::List(self.list(depth.saturating_add(1))?.into()),
             b'"' => Value::Text(self.string()?.into()),
             b'-' | b'0'..=b'9' => self.number()?,
             _ => {
@@ -179,7 +187,7 @@ impl<'t> Cursor<'t> {
             return Err(self.error(format!("number {} is not one of JSON's, or out of bounds", Quoted(text))));
         };
         self.advance(text.len());
-        Ok(Value::Number(smol_str::format_smolstr!("{decimal}")))
+        Ok(Value::Number(decimal.to_string().into()))
     }
 
     /// The next byte that is no white space; the cursor then stands on it.
@@ -284,9 +292,12 @@ mod tests {
             ("{\"a\":".repeat(1_000_000), Some("1:81: more than 16 lists and maps inside one another")),
             ("1".repeat(5_000_000), Some("1:1: found a number of 5000000 characters; at most 2048 are read")),
             (format!("\"{}", "\\".repeat(5_000_000)), Some("1:1: string without its closing `\"`")),
-            (key_bomb, None),
+            (key_bomb, Some("1:393216: more than 65536 values; no valid object has as many")),
             (format!("\"{}\"", "\\u00e4".repeat(800_000)), None),
-            (format!("[{}1]", "1,".repeat(2_500_000)), None),
+            (
+                format!("[{}1]", "1,".repeat(2_500_000)),
+                Some("1:131072: more than 65536 values; no valid object has as many"),
+            ),
         ] {
             let start = Instant::now();
             let result = parse(&text, usize::MAX);

@@ -5,6 +5,8 @@
 
 /// Bytes of one policy document (AWS: 131,072 characters as a parameter).
 pub const DOCUMENT_BYTES: usize = 131_072;
+/// Values of one JSON text, so that its tree stays small; no valid object has as many.
+pub const VALUES: usize = 65_536;
 /// Levels of lists and maps inside one another.
 pub const DEPTH: usize = 16;
 /// Statements of one policy.

@@ -32,13 +32,13 @@ pub enum Value {
     /// `true` or `false`.
     Boolean(bool),
     /// A number, as its shortest decimal text.
-    Number(SmolStr),
+    Number(Box<str>),
     /// A string.
     Text(SmolStr),
     /// A list.
-    List(Vec<Node>),
+    List(Box<[Node]>),
     /// A map, in the order written; a key may stand in it twice.
-    Map(Vec<Entry>),
+    Map(Box<[Entry]>),
 }
 
 /// One key of a map with its value.

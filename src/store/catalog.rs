@@ -12,7 +12,9 @@ use smol_str::SmolStr;
 use tokio::sync::watch;
 
 use super::vector::{Vector, WatchedKind};
-use crate::world::{Input, Kind, KindFacts, Links, NamespaceFacts, Object, ObjectKey, Settings, can_be_named, links};
+use crate::world::{
+    Input, Kind, KindFacts, Links, NamespaceFacts, Object, ObjectKey, Settings, can_be_named, links, size,
+};
 
 /// One object of ours.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct Catalog {
     /// Objects by the number of their last change.
     changed: BTreeMap<u64, ObjectKey>,
     links: BTreeMap<ObjectKey, Links>,
+    /// Sizes of the objects of each account, together.
+    sizes: BTreeMap<SmolStr, usize>,
     namespaces: BTreeMap<SmolStr, NamespaceEntry>,
     /// By the name of the CustomResourceDefinition or APIService that says so.
     kinds: BTreeMap<SmolStr, Vec<KindFacts>>,
@@ -212,6 +216,11 @@ impl Catalog {
         self.entries.range(first..).take_while(|(key, _)| key.kind == kind && key.account == account).count()
     }
 
+    /// The size of all objects that an account holds.
+    pub fn size(&self, account: &str) -> usize {
+        self.sizes.get(account).copied().unwrap_or_default()
+    }
+
     /// A namespace.
     pub fn namespace(&self, name: &str) -> Option<&NamespaceEntry> {
         self.namespaces.get(name)
@@ -259,7 +268,10 @@ impl Catalog {
         }
         self.links.insert(key.clone(), links);
         self.changed.insert(entry.change, key.clone());
+        let held = self.sizes.entry(key.account.clone()).or_default();
+        *held = held.saturating_add(size(&entry.object));
         if let Some(before) = self.entries.insert(key, entry) {
+            self.lighten(&before.object);
             self.changed.remove(&before.change);
         }
     }
@@ -271,6 +283,7 @@ impl Catalog {
             self.next();
             self.unlink(key);
             self.changed.remove(&entry.change);
+            self.lighten(&entry.object);
         }
         removed
     }
@@ -328,6 +341,16 @@ impl Catalog {
     fn next(&mut self) -> u64 {
         self.change = self.change.saturating_add(1);
         self.change
+    }
+
+    /// An account does not hold this object any more.
+    fn lighten(&mut self, object: &Object) {
+        let account = &object.key.account;
+        let Some(held) = self.sizes.get_mut(account) else { return };
+        *held = held.saturating_sub(size(object));
+        if *held == 0 {
+            self.sizes.remove(account);
+        }
     }
 
     fn unlink(&mut self, key: &ObjectKey) {
@@ -455,5 +478,23 @@ mod tests {
         writer.write(|catalog| catalog.insert(entry(Kind::Group, "a", "b", &serde_json::json!({}))));
         assert!(changes.has_changed().unwrap());
         assert_eq!(*changes.borrow_and_update(), reader.read(Catalog::change));
+    }
+
+    #[test]
+    fn the_size_of_an_account_follows_its_objects() {
+        let (mut writer, reader) = catalog(Settings::default());
+        let small = entry(Kind::Policy, "shop", "p", &serde_json::json!({}));
+        let large = entry(Kind::Policy, "shop", "p", &serde_json::json!({"description": "x".repeat(100)}));
+        let other = entry(Kind::User, "shop", "u", &serde_json::json!({}));
+        let of = |entries: &[&Entry]| entries.iter().map(|entry| size(&entry.object)).sum::<usize>();
+        for (entry, held) in [(&small, of(&[&small])), (&large, of(&[&large])), (&other, of(&[&large, &other]))] {
+            writer.write(|catalog| catalog.insert(entry.clone()));
+            assert_eq!(reader.read(|catalog| (catalog.size("shop"), catalog.size("elsewhere"))), (held, 0));
+        }
+        writer.write(|catalog| catalog.remove(&large.object.key));
+        assert_eq!(reader.read(|catalog| catalog.size("shop")), of(&[&other]));
+        writer.write(|catalog| catalog.remove(&other.object.key));
+        writer.write(|catalog| catalog.remove(&other.object.key));
+        assert_eq!(reader.read(|catalog| (catalog.size("shop"), catalog.sizes.len())), (0, 0));
     }
 }

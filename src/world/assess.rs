@@ -11,6 +11,7 @@ use super::finding::{Findings, Path, Quoted};
 use super::input::{Input, Kind, Object, ObjectKey, Spec};
 use super::outcome::{Finding, Reason};
 use super::quota;
+use super::size;
 use super::spec::name::{NAME_CHARACTERS, PRINCIPAL_NAME_CHARACTERS, namespace, object_name};
 use super::spec::{Declared, EntityPath, GroupSpec, PolicySpec, RoleSpec, UserSpec, body, declared};
 use crate::name::{Arn, Digest};
@@ -30,6 +31,8 @@ pub(super) struct Judged<T> {
     findings: Findings,
     /// Its part of the world's fingerprint.
     pub part: Digest,
+    /// How large it is, see [`size::size`].
+    size: usize,
     /// Its ARN, once somebody asked.
     arn: OnceLock<Option<Arn>>,
 }
@@ -47,6 +50,10 @@ pub(super) struct Assessed<'a, T> {
 /// What objects were by themselves when they were last looked at, so that one that is still the same is not read again.
 #[derive(Debug)]
 pub(super) struct Memo<T>(HashMap<ObjectKey, (Object, Arc<Judged<T>>)>);
+
+/// How large the objects are, account by account, that were looked at so far.
+#[derive(Debug, Default)]
+pub(super) struct Held<'a>(HashMap<&'a SmolStr, usize>);
 
 /// Which text of an object is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +165,12 @@ fn is_same(a: &Object, b: &Object) -> bool {
 }
 
 /// All objects of a kind in the order of their keys, those of one key in an order that depends on nothing but them.
-pub(super) fn assess_all<'a, T: Declared>(input: &'a Input, kind: Kind, memo: &mut Memo<T>) -> Vec<Assessed<'a, T>> {
+pub(super) fn assess_all<'a, T: Declared>(
+    input: &'a Input,
+    kind: Kind,
+    memo: &mut Memo<T>,
+    held: &mut Held<'a>,
+) -> Vec<Assessed<'a, T>> {
     let objects = input.objects.iter().filter(|object| object.key.kind == kind);
     let mut all: Vec<Assessed<'_, T>> = objects
         .map(|object| {
@@ -173,6 +185,7 @@ pub(super) fn assess_all<'a, T: Declared>(input: &'a Input, kind: Kind, memo: &m
     memo.keep(&all);
     mark_twins(&mut all);
     mark_surplus(&mut all, kind);
+    mark_excess(&mut all, held);
     all
 }
 
@@ -211,7 +224,8 @@ pub(super) fn judge<T: Declared>(object: &Object) -> Judged<T> {
     let is_valid = findings.is_empty();
     let standing = if is_valid && !object.deleting { Standing::Full } else { Standing::Restricts };
     let last_good = if is_valid { None } else { object.last_good.as_deref() };
-    Judged { spec, form, standing, findings, part: digest::of_judged(object, last_good), arn: OnceLock::new() }
+    let part = digest::of_judged(object, last_good);
+    Judged { spec, form, standing, findings, part, size: size::of_judged(object, last_good), arn: OnceLock::new() }
 }
 
 fn last_good<T: Declared>(object: &Object) -> Option<T> {
@@ -271,6 +285,27 @@ fn mark_surplus<T>(all: &mut [Assessed<'_, T>], kind: Kind) {
                 kind.as_str()
             );
             assessed.restrict(Reason::QuotaExceeded, "metadata.name", message);
+        }
+    }
+}
+
+/// Objects that come when those before them take all that their account may hold: policies first, then groups, users and
+/// roles, each in the order of names. One that exceeds it counts as well: what it restricts stays.
+fn mark_excess<'a, T>(all: &mut [Assessed<'a, T>], held: &mut Held<'a>) {
+    for assessed in all {
+        let object = assessed.object;
+        let held = held.0.entry(&object.key.account).or_default();
+        *held = held.saturating_add(assessed.judged.size);
+        if *held > quota::ACCOUNT_SIZE {
+            let kib = |bytes: usize| bytes.div_ceil(1 << 10);
+            let message = format!(
+                "account {} may hold objects of {} KiB; with this one, of {} KiB, it comes to {} KiB",
+                Quoted(&object.key.account),
+                kib(quota::ACCOUNT_SIZE),
+                kib(assessed.judged.size),
+                kib(*held)
+            );
+            assessed.restrict(Reason::QuotaExceeded, "spec", message);
         }
     }
 }

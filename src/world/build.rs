@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::assess::{Assessed, Memo, assess_all};
+use super::assess::{Assessed, Held, Memo, assess_all};
 use super::attach::{GroupFinder, PolicyFinder};
 use super::claim::{Accounts, mark_conflicts};
 use super::digest;
@@ -41,8 +41,9 @@ impl Builder {
     pub fn build(&mut self, input: &Input) -> World {
         let accounts = Accounts::new(input);
         let mut ledger = Ledger::default();
+        let mut held = Held::default();
 
-        let mut entries = assess_all(input, Kind::Policy, &mut self.policies);
+        let mut entries = assess_all(input, Kind::Policy, &mut self.policies, &mut held);
         let mut policies = Vec::with_capacity(entries.len());
         let mut paths = Vec::with_capacity(entries.len());
         for entry in &mut entries {
@@ -55,17 +56,17 @@ impl Builder {
         ledger.close(entries);
         let finder = PolicyFinder::new(&input.settings.management_account, &policies, &paths);
 
-        let mut entries = assess_all(input, Kind::Group, &mut self.groups);
+        let mut entries = assess_all(input, Kind::Group, &mut self.groups, &mut held);
         let groups: Vec<Group> = entries.iter_mut().filter_map(|entry| group(entry, &finder)).collect();
         ledger.close(entries);
 
-        let mut entries = assess_all(input, Kind::User, &mut self.users);
+        let mut entries = assess_all(input, Kind::User, &mut self.users, &mut held);
         mark_conflicts(&mut entries, &accounts);
         let group_finder = GroupFinder::new(&groups);
         let users = entries.iter_mut().filter_map(|entry| user(entry, &finder, &group_finder)).collect();
         ledger.close(entries);
 
-        let mut entries = assess_all(input, Kind::Role, &mut self.roles);
+        let mut entries = assess_all(input, Kind::Role, &mut self.roles, &mut held);
         let roles = entries.iter_mut().filter_map(|entry| role(entry, &finder)).collect();
         ledger.close(entries);
 

@@ -23,6 +23,7 @@ mod links;
 mod outcome;
 pub mod quota;
 mod selector;
+mod size;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use kinds::KindTable;
 pub use links::{Links, can_be_named, links};
 pub use outcome::{Finding, Outcome, Reason};
 pub use selector::{LabelSelector, Requirement};
+pub use size::size;
 pub use spec::{
     AccessKey, BoundaryReference, EntityPath, GroupReference, GroupSpec, KeyStatus, MfaDevice, MfaType,
     PolicyReference, PolicySpec, RESERVED_PREFIXES, RoleSpec, SERVICE_ACCOUNT_PREFIX, UserSpec, user_name,

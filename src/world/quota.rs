@@ -1,5 +1,15 @@
 //! How much an account and an object may hold: AWS's own maxima (`iam-semantics.md` §14.4), and sizes.
 //!
+//! What the numbers come to:
+//!
+//! - Memory: [`ACCOUNT_SIZE`] bounds what an account costs, whatever its objects are.
+//! - Statements of a user: 20 managed policies of its own and 100 of its 10 groups, of at most
+//!   [`crate::policy::limits::STATEMENTS`] statements each, are 15,360. Inline policies have at most 435, for one of the
+//!   shortest takes 47 characters, so those of the user and its groups are 4,785. A role has no groups: 2,560 and 435.
+//! - Statements of a federated user: those of every group of the account that takes its Kubernetes groups in, at most 500
+//!   groups of 1,280 and 435. Nobody has as many by accident. What evaluating them may cost is bounded for each decision,
+//!   by [`crate::policy::pattern::Budget::DECISION`].
+//!
 //! What exceeds a number grants nothing and goes on to restrict, like everything else that is not in order.
 
 use super::input::Kind;
@@ -12,6 +22,11 @@ pub const GROUPS: usize = 500;
 pub const ROLES: usize = 5_000;
 /// IamPolicies of one account.
 pub const POLICIES: usize = 5_000;
+/// The size of all objects of one account together, in bytes of memory as [`super::size()`] estimates them.
+///
+/// The numbers above allow an account 15,500 objects, and a policy 20,480 characters and targets of half a megabyte: one
+/// account of nothing but the worst would fill any machine. 5,000 users and 5,000 policies of ordinary size fit.
+pub const ACCOUNT_SIZE: usize = 128 << 20;
 /// Groups of one user.
 pub const GROUPS_PER_USER: usize = 10;
 /// Managed policies of one user.

@@ -14,6 +14,7 @@ mod files;
 mod folder;
 mod health;
 mod http;
+mod memory;
 mod shutdown;
 mod site;
 mod succession;

@@ -118,7 +118,7 @@ fn answer(record: &Node) -> anyhow::Result<Answer> {
 // === decision ===
 
 fn decision(record: &Node) -> anyhow::Result<Answer> {
-    let empty = Node::new(Value::Map(Vec::new()));
+    let empty = Node::new(Value::Map(Box::default()));
     let policies = record.get("policies").unwrap_or(&empty);
     let request = record.get("request").context("`request` is missing")?;
     let one = |key: &str, kind| policies.get(key).filter(|node| !is_empty(node)).map(|node| compile(key, node, kind));
@@ -190,7 +190,7 @@ fn condition(record: &Node) -> bool {
     let block = record.get("condition").cloned().unwrap_or(Node::new(Value::Null));
     let parsed = statement_with(record, vec![("Condition", block)]);
     let Some(statement) = parsed.policy.statements.first() else { return false };
-    let empty = Node::new(Value::Map(Vec::new()));
+    let empty = Node::new(Value::Map(Box::default()));
     let request = record.get("request").unwrap_or(&empty);
     statement.soundness == Soundness::Sound && conditions_hold(&statement.conditions, &context(request))
 }
@@ -206,11 +206,11 @@ fn statement_with(record: &Node, elements: Vec<(&str, Node)>) -> Parsed {
         }
     }
     statement.extend(elements.into_iter().map(|(key, value)| entry(key, value)));
-    let mut document = vec![entry("Statement", Node::new(Value::Map(statement)))];
+    let mut document = vec![entry("Statement", Node::new(Value::Map(statement.into())))];
     if let Some(version) = optional_text(record, "version") {
         document.push(entry("Version", string(version)));
     }
-    document::parse(&Node::new(Value::Map(document)), PolicyKind::Identity)
+    document::parse(&Node::new(Value::Map(document.into())), PolicyKind::Identity)
 }
 
 // === pattern ===
@@ -231,7 +231,7 @@ fn pattern(record: &Node) -> anyhow::Result<bool> {
         Some("rcp") => PolicyKind::ResourceControl,
         Some(_) | None => PolicyKind::Identity,
     };
-    let empty = Node::new(Value::Map(Vec::new()));
+    let empty = Node::new(Value::Map(Box::default()));
     let request = record.get("request").unwrap_or(&empty);
     let facts = context(request);
     let resource_arn: Option<Arn> = value.parse().ok();
@@ -261,13 +261,13 @@ fn pattern(record: &Node) -> anyhow::Result<bool> {
 fn principal_element(written: &Node, key: &str, value: &str) -> bool {
     let entry = |key: &str, value: Node| Entry { key: key.into(), key_at: None, value };
     let string = |text: &str| Node::new(Value::Text(text.into()));
-    let statement = Node::new(Value::Map(vec![
+    let statement = Node::new(Value::Map(Box::new([
         entry("Effect", string("Deny")),
         entry(key, written.clone()),
         entry("Action", string("*")),
         entry("Resource", string("*")),
-    ]));
-    let document = Node::new(Value::Map(vec![entry("Statement", statement)]));
+    ])));
+    let document = Node::new(Value::Map(Box::new([entry("Statement", statement)])));
     let parsed = document::parse_stored(&document, PolicyKind::Resource);
     parsed.policy.statements.first().is_some_and(|statement| match &statement.principals {
         Element::Malformed | Element::Absent => false,
@@ -337,7 +337,8 @@ fn optional_text<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
 /// A scalar as text (`iam-semantics.md` §6.3).
 fn scalar(node: &Node) -> SmolStr {
     match &node.value {
-        Value::Text(text) | Value::Number(text) => text.clone(),
+        Value::Text(text) => text.clone(),
+        Value::Number(text) => SmolStr::from(&**text),
         Value::Boolean(value) => format_smolstr!("{value}"),
         Value::Null | Value::List(_) | Value::Map(_) => SmolStr::default(),
     }

@@ -351,7 +351,8 @@ impl Reader {
 /// The text of a scalar (`iam-semantics.md` §2 rule 11).
 fn scalar(node: &Node) -> Option<SmolStr> {
     match &node.value {
-        Value::Text(text) | Value::Number(text) => Some(text.clone()),
+        Value::Text(text) => Some(text.clone()),
+        Value::Number(text) => Some(SmolStr::from(&**text)),
         Value::Boolean(true) => Some(SmolStr::new_static("true")),
         Value::Boolean(false) => Some(SmolStr::new_static("false")),
         Value::Null | Value::List(_) | Value::Map(_) => None,

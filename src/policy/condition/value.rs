@@ -36,7 +36,7 @@ pub enum Values {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ArnTemplate {
     /// Partition, service, region, account and resource; the first segment is `arn`.
-    pub segments: [Template; 5],
+    pub segments: Box<[Template; 5]>,
 }
 
 /// A network in CIDR form, host bits cleared. A bare address is a network of one.
@@ -136,14 +136,16 @@ impl ArnTemplate {
         let (region, rest) = split_at_colon(rest, syntax.variables)?;
         let (account, resource) = split_at_colon(rest, syntax.variables)?;
         Some(Self {
-            segments: [partition, service, region, account, resource].map(|segment| Template::parse(segment, syntax)),
+            segments: Box::new(
+                [partition, service, region, account, resource].map(|segment| Template::parse(segment, syntax)),
+            ),
         })
     }
 
     fn written(&self, version: Version) -> String {
         let syntax = Syntax { wildcards: Wildcards::Act, variables: variables(version) };
         let mut text = "arn".to_owned();
-        for segment in &self.segments {
+        for segment in &*self.segments {
             text.push(':');
             text.push_str(&segment.written(syntax));
         }
@@ -329,7 +331,7 @@ mod tests {
         let arn =
             ArnTemplate::parse("arn:aws:iam::${aws:PrincipalAccount, 'a:b'}:user/${aws:username}:x", Version::V2012)
                 .unwrap();
-        let texts = arn.segments.map(|segment| segment.to_string());
+        let texts = arn.segments.each_ref().map(ToString::to_string);
         assert_eq!(texts, ["aws", "iam", "", "${aws:PrincipalAccount, 'a:b'}", "user/${aws:username}:x"]);
         let literal = ArnTemplate::parse("arn:a:b:c:${d:e", Version::V2012).unwrap();
         assert_eq!(literal.segments[4].to_string(), "e");

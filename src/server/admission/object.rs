@@ -16,7 +16,7 @@ use crate::policy::tree::{Node, Value};
 use crate::store::{Catalog, CatalogReader};
 use crate::world::{
     AccountTargets, EntityPath, Kind, ManagedPolicyType, ObjectKey, PolicySpec, ResourceTargets, Settings, UserSpec,
-    quota, user_name,
+    quota, size, user_name,
 };
 
 /// The finalizer with which kube-iam keeps what is still named.
@@ -132,6 +132,7 @@ impl Change<'_, '_> {
         for found in &found {
             findings.refuse(&found.path, &found.message);
         }
+        catalog.read(|catalog| self.judge_size(&new, old.as_ref(), catalog, findings));
         self.judge_relations(&new, old.as_ref(), catalog, findings);
         let author = &review.caller.username;
         catalog.read(|catalog| effect::warn_of_refusals(&self.key, &new, author, catalog, findings));
@@ -141,7 +142,7 @@ impl Change<'_, '_> {
     /// What a `spec` says about others, and others about it.
     fn judge_relations(&self, new: &Node, old: Option<&Arc<Node>>, catalog: &CatalogReader, findings: &mut Findings) {
         let kind = self.key.kind;
-        let nothing = Arc::new(Node::new(Value::Map(Vec::new())));
+        let nothing = Arc::new(Node::new(Value::Map(Box::default())));
         let before = old.unwrap_or(&nothing);
         let references = References::of(kind, new);
         let management = &self.settings.management_account;
@@ -172,6 +173,25 @@ impl Change<'_, '_> {
         if catalog.count(*kind, account) >= most {
             let message = format!("account {} holds {most} of kind {} already", Quoted(account), kind.as_str());
             findings.refuse("metadata.namespace", format_args!("{message}; that is the most it may hold"));
+        }
+    }
+
+    /// What an account holds in all stays below its quota; what makes an object smaller passes.
+    fn judge_size(&self, new: &Arc<Node>, old: Option<&Arc<Node>>, catalog: &Catalog, findings: &mut Findings) {
+        let of = |spec: &Arc<Node>| size(&spec::object(&self.key, spec));
+        let (now, most) = (of(new), quota::ACCOUNT_SIZE);
+        let known = catalog.get(&self.key).map_or(0, |entry| size(&entry.object));
+        let others = catalog.size(&self.key.account).saturating_sub(known);
+        if others.saturating_add(now) > most && old.is_none_or(|old| now > of(old)) {
+            let kib = |bytes: usize| bytes.div_ceil(1 << 10);
+            let message = format!(
+                "it takes {} KiB of memory, and the other objects of account {} take {} KiB; an account may hold {} KiB",
+                kib(now),
+                Quoted(&self.key.account),
+                kib(others),
+                kib(most)
+            );
+            findings.refuse("spec", message);
         }
     }
 

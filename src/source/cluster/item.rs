@@ -193,7 +193,7 @@ fn declared(text: &str) -> Result<Declaration, String> {
         };
         entries.push(entry(key, value));
     }
-    let object = Node::new(Value::Map(entries));
+    let object = Node::new(Value::Map(entries.into()));
     Declaration::read(&object, None).map_err(|error| error.to_string())
 }
 
@@ -201,12 +201,12 @@ fn namespace_facts(metadata: &Metadata<'_>, text: &str) -> Option<crate::world::
     let top: Texts<'_> = serde_json::from_str(text).ok()?;
     let of_metadata = metadata_of(top.get("metadata")?, &["name", "labels", "annotations"]).ok()?;
     let text = |text: &str| Node::new(Value::Text(text.into()));
-    let object = Node::new(Value::Map(vec![
+    let object = Node::new(Value::Map(Box::new([
         // Items of a list do not say what they are.
         entry("apiVersion", text("v1")),
         entry("kind", text("Namespace")),
         entry("metadata", of_metadata),
-    ]));
+    ])));
     match Declaration::read(&object, None) {
         Ok(Declaration::Namespace(facts)) if facts.name == *metadata.name => Some(facts),
         Ok(_) | Err(_) => None,
@@ -296,7 +296,7 @@ fn metadata_of(text: &RawValue, wanted: &[&str]) -> Result<Node, String> {
     let texts: Texts<'_> = serde_json::from_str(text.get()).map_err(|error| error.to_string())?;
     let wanted = texts.iter().filter(|(key, _)| wanted.contains(&&***key));
     let entries: Result<Vec<Entry>, String> = wanted.map(|(key, text)| Ok(entry(key, node(text.get())?))).collect();
-    Ok(Node::new(Value::Map(entries?)))
+    Ok(Node::new(Value::Map(entries?.into())))
 }
 
 fn node(text: &str) -> Result<Node, String> {

@@ -287,6 +287,23 @@ fn what_is_deleted_restricts_until_it_is_known_that_its_kind_was_not() {
 }
 
 #[test]
+fn a_spec_of_more_values_than_any_valid_one_is_not_kept() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    let bomb = with(policy(2), 3, "/spec/statements", json!(vec![json!([]); 70_000]));
+    fixture.change(&bomb);
+    let entry = fixture.entry(&bomb).unwrap();
+    let Spec::Unreadable(why) = &entry.object.spec else { panic!("it was kept") };
+    assert_eq!(why, "more than 65536 values; no valid object has as many");
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    // A record of such a form is none.
+    let mut recorded = with(bomb.clone(), 4, "/metadata/uid", json!("another"));
+    recorded["status"] = json!({"lastGood": {"generation": 1, "spec": bomb["spec"]}});
+    fixture.change(&recorded);
+    assert_eq!(fixture.entry(&bomb).unwrap().object.last_good, None);
+}
+
+#[test]
 fn what_a_kind_held_restricts_while_the_kind_is_gone() {
     let mut fixture = Fixture::new();
     let namespace = json!({"kind": "Namespace", "metadata": {"name": "shop", "resourceVersion": "2"}});

@@ -11,7 +11,7 @@ pub(in crate::world) trait Declared: Sized {
 
     /// What is left of an object of which nothing can be read.
     fn unreadable() -> Self {
-        Self::read(&Node::new(Value::Map(Vec::new())), &mut Findings::default())
+        Self::read(&Node::new(Value::Map(Box::default())), &mut Findings::default())
     }
 }
 
@@ -21,7 +21,7 @@ pub(in crate::world) trait Declared: Sized {
 pub(in crate::world) fn read<T: Declared>(spec: &Node, findings: &mut Findings) -> T {
     if spec.value == Value::Null {
         findings.invalid(&Path::ROOT.key("spec"), spec.at, "missing `spec`".to_owned());
-        return T::read(&Node { value: Value::Map(Vec::new()), at: spec.at }, findings);
+        return T::read(&Node { value: Value::Map(Box::default()), at: spec.at }, findings);
     }
     T::read(spec, findings)
 }

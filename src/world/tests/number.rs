@@ -128,3 +128,105 @@ fn numbers_per_kind() {
     let numbers = Kind::ALL.map(quota::per_account);
     assert_eq!(numbers, [5_000, 500, 5_000, 5_000]);
 }
+
+/// A policy of exactly this size: of long targets, and a description for what is left.
+fn policy_of(place: &str, bytes: usize) -> Object {
+    let of = |targets: &[String], description: &str| {
+        let statement = |sid: &str, effect: &str| json!({"sid": sid, "effect": effect, "principals": ["*"], "actions": ["k8s:get"]});
+        policy(
+            place,
+            json!({"type": "Resource", "targets": {"resources": targets}, "description": description,
+                "statements": [statement("A", "Allow"), statement("D", "Deny")]}),
+        )
+    };
+    let target = |characters: usize| format!("arn:k8s:core::a:{}", "x".repeat(characters));
+    let mut targets = vec![target(1)];
+    let mut left = bytes - size(&of(&targets, ""));
+    let short = size(&of(&[target(1), target(1)], "")) - size(&of(&[target(1)], ""));
+    while left > 3_000 {
+        let characters = ((left - short) / 4).min(2_000);
+        targets.push(target(1 + characters));
+        left -= short + 4 * characters;
+    }
+    of(&targets, &"x".repeat(left / 4))
+}
+
+/// Policies of account `a` that take all that it may hold, but for so many bytes.
+fn all_but(bytes: usize) -> Vec<Object> {
+    let one = 2 << 20;
+    let number = quota::ACCOUNT_SIZE / one;
+    let last = quota::ACCOUNT_SIZE - (number - 1) * one - bytes;
+    let sizes = std::iter::repeat_n(one, number - 1).chain([last]);
+    sizes.enumerate().map(|(index, bytes)| policy_of(&format!("a/p{index:02}"), bytes)).collect()
+}
+
+#[test]
+fn an_account_may_hold_so_much() {
+    let mut objects = all_but(0);
+    assert_eq!(objects.iter().map(size).sum::<usize>(), quota::ACCOUNT_SIZE);
+    objects.push(policy("b/p", json!({"statements": both()})));
+    assert_eq!(findings(&world(objects.clone())), [""; 0]);
+
+    objects.extend([user("a/u", json!({})), role("b/r", json!({"trustPolicy": trust()}))]);
+    let full = world(objects.clone());
+    assert_eq!(findings(&full), ["IamUser a/u: QuotaExceeded spec"]);
+    let message = "account `a` may hold objects of 131072 KiB; with this one, of 7 KiB, it comes to 131079 KiB";
+    assert_eq!(full.outcomes[&full.users[0].key].findings[0].message, message);
+    assert_eq!(full.users[0].standing, Standing::Restricts);
+
+    objects.reverse();
+    assert_eq!(world(objects), full);
+}
+
+#[test]
+fn what_exceeds_an_account_restricts_and_what_comes_before_it_grants() {
+    let mut objects = all_but(0);
+    objects.extend([policy_of("a/p99", 20_000), policy_of("a/p00x", 20_000)]);
+    let crowded = world(objects.clone());
+    // `p00x` takes its place in the order of names, so the last two are too many.
+    assert_eq!(findings(&crowded), ["IamPolicy a/p63: QuotaExceeded spec", "IamPolicy a/p99: QuotaExceeded spec"]);
+    for policy in &crowded.policies {
+        let is_over = ["p63", "p99"].contains(&policy.key.name.as_str());
+        let expected = if is_over { vec!["D"] } else { vec!["A", "D"] };
+        assert_eq!(sids(&policy.policy), expected, "{}", policy.key);
+    }
+
+    // What was built before changes nothing.
+    let input = |objects: &[Object]| Input { objects: objects.to_vec(), ..Input::default() };
+    let mut builder = Builder::default();
+    for number in [1, 40, objects.len(), 63, objects.len()] {
+        assert_eq!(builder.build(&input(&objects[..number])), build(&input(&objects[..number])));
+    }
+}
+
+#[test]
+fn a_last_good_form_counts_only_beside_one_that_is_not_valid() {
+    let room = size(&policy("a/p98", json!({"statements": both()}))) + 100;
+    let mut objects = all_but(room);
+    let beside = |spec: Json| with_last_good(policy("a/p98", spec), json!({"statements": both()}));
+    objects.push(beside(json!({"statements": both()})));
+    assert_eq!(findings(&world(objects.clone())), [""; 0]);
+    objects.pop();
+    objects.push(beside(json!({"statements": both(), "x": 1})));
+    assert_eq!(
+        findings(&world(objects)),
+        ["IamPolicy a/p98: QuotaExceeded spec", "IamPolicy a/p98: SpecInvalid spec.x"]
+    );
+}
+
+#[test]
+fn thousands_of_ordinary_objects_fit_into_an_account() {
+    let statements = json!([
+        {"sid": "Read", "effect": "Allow", "actions": ["k8s:get", "k8s:list", "k8s:watch"],
+            "resources": ["arn:k8s:core::account-1:configmaps/c100-*"]},
+        {"sid": "Deploy", "effect": "Allow", "actions": ["k8s:create", "k8s:update", "k8s:patch"],
+            "resources": ["arn:k8s:apps::account-1:deployments/d100-*"],
+            "conditions": [{"operator": "StringEquals", "key": "aws:PrincipalTag/team", "values": ["a", "b"]}]},
+        {"sid": "Never", "effect": "Deny", "actions": ["k8s:delete"],
+            "resources": ["arn:k8s:core::account-1:secrets/*"]},
+    ]);
+    let person = json!({"identities": [{"kind": "User", "name": "alice@example.org"}], "policies": ["p100"],
+        "groups": ["admins"], "tags": {"team": "a", "shift": "1"}});
+    let (policy, user) = (size(&policy("a/p", json!({"statements": statements}))), size(&user("a/u", person)));
+    assert!(quota::POLICIES * policy + quota::USERS * user <= quota::ACCOUNT_SIZE);
+}

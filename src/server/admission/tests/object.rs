@@ -63,12 +63,12 @@ fn what_the_evaluator_would_not_read_is_refused_with_path_and_remedy() {
 fn bombs_are_refused_at_once() {
     let nothing = cluster(&[]);
     let began = std::time::Instant::now();
-    let many: Vec<Value> = (0..200_000).map(Value::from).collect();
+    let many: Vec<Value> = (0..100_000).map(Value::from).collect();
     let text = "x".repeat(2 << 20);
     let mut deep = json!(1);
     (0..100).for_each(|_| deep = json!({"a": deep}));
     for (spec, message) in [
-        (json!({"statements": many}), "spec: more than 100000 values; no valid object has as many"),
+        (json!({"statements": many}), "spec: more than 65536 values; no valid object has as many"),
         (json!({"description": text}), "spec: found 2097170 bytes; at most 1048576 are read"),
         (json!({"document": deep}), "spec: more than 16 lists and maps inside one another"),
     ] {
@@ -122,6 +122,34 @@ fn an_account_holds_what_its_quota_says() {
     assert_eq!(created(&user("a", "u", json!({})), &full), admitted());
     let old = object("IamGroup", "a", "g0", json!({}));
     assert_eq!(changed(&old, &with(&old, "/spec/path", json!("/x/")), &full), admitted());
+}
+
+#[test]
+fn an_account_holds_what_its_size_says() {
+    // Of two MiB each.
+    let large = |account: &str, name: &str, targets: usize| {
+        let target = |index: usize| format!("arn:k8s:core::{account}:{index}{}", "x".repeat(2_000));
+        let statement = json!({"sid": "A", "effect": "Deny", "principals": ["*"], "actions": ["k8s:get"]});
+        let targets: Vec<String> = (0..targets).map(target).collect();
+        policy(account, name, json!({"type": "Resource", "targets": {"resources": targets}, "statements": [statement]}))
+    };
+    let stored: Vec<Value> = (0..62).map(|index| large("a", &format!("p{index}"), 256)).collect();
+    let held = cluster(&stored);
+    assert_eq!(created(&large("a", "more", 130), &held), admitted());
+    let message = "spec: it takes 2096 KiB of memory, and the other objects of account `a` take 129939 KiB; an account \
+                   may hold 131072 KiB";
+    assert_eq!(created(&large("a", "more", 256), &held), refused(message));
+    assert_eq!(created(&large("b", "more", 256), &held), admitted());
+    // What is there already counts once.
+    assert_eq!(changed(&stored[0], &large("a", "p0", 255), &held), admitted());
+
+    let over = cluster(&[stored.clone(), vec![large("a", "p62", 256)]].concat());
+    assert_eq!(changed(&stored[0], &large("a", "p0", 255), &over), admitted());
+    assert_eq!(changed(&stored[0], &with(&stored[0], "/metadata/labels", json!({"x": "y"})), &over), admitted());
+    assert_eq!(judged(&review(Some(&stored[0]), None), &over), admitted());
+    let larger = with(&stored[0], "/spec/description", json!("more"));
+    let Verdict::Refused(found) = changed(&stored[0], &larger, &over) else { panic!() };
+    assert!(found.contains("an account may hold 131072 KiB"), "{found}");
 }
 
 #[test]

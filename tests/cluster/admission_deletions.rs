@@ -77,3 +77,22 @@ fn a_namespace_goes_with_everything_in_it() {
         site.kubectl(site.admin(), ["delete", "iampolicy", "going-shared", "-n", "kube-iam-system"]).status.success()
     });
 }
+
+#[test]
+fn pruning_ends_when_it_goes_from_those_who_name_to_those_who_are_named() {
+    let site = GUARDED.get();
+    let tenant = site.tenant("pruned");
+    let labelled = |mut object: Value| {
+        object["metadata"]["labels"] = json!({"app": "pruned"});
+        object
+    };
+    let kept = labelled(iam("IamGroup", "pruned", "kept", json!({})));
+    let all: Vec<Value> = objects("pruned").into_iter().map(labelled).chain([kept.clone()]).collect();
+    site.hold(&all);
+    let kinds = ["IamUser", "IamRole", "IamGroup", "IamPolicy"];
+    let allowed = kinds.map(|kind| format!("--prune-allowlist=kube-iam.dev/v1alpha1/{kind}"));
+    let mut prune = vec!["apply", "--prune", "-l", "app=pruned", "-n", "pruned"];
+    prune.extend(allowed.iter().map(String::as_str));
+    wait_until(GONE, || site.send(&tenant, &prune, std::slice::from_ref(&kept)).status.success());
+    wait_until(GONE, || site.by_admin(["get", "iam", "-n", "pruned", "-o", "name"]) == "iamgroup.kube-iam.dev/kept\n");
+}

@@ -18,8 +18,9 @@ const DIGEST: &str = "kube_iam_store_digest_info";
 /// Comparisons of what is in force with a build from scratch.
 const CHECKS: &str = "kube_iam_rebuild_checks_total";
 const MISMATCHES: &str = "kube_iam_rebuild_mismatch_total";
-/// How long the API server waited for each webhook, in seconds.
-const ADMISSION: &str = "apiserver_admission_webhook_admission_duration_seconds";
+/// How long the API server waited for our webhook of objects, and how long that took to judge, in seconds.
+const WAITED: [&str; 2] = ["apiserver_admission_webhook_admission_duration_seconds_bucket{", "objects.kube-iam.dev"];
+const JUDGED: [&str; 2] = ["kube_iam_decision_duration_seconds_bucket{", "admit"];
 
 /// A write's 200 to its effect in a decision.
 pub fn latency(stored: usize) -> anyhow::Result<Value> {
@@ -27,6 +28,7 @@ pub fn latency(stored: usize) -> anyhow::Result<Value> {
     bench.store(stored)?;
     let replica = bench.replica()?;
     let mut writer = bench.connect()?;
+    rested(&mut writer)?;
     let mut asker = Client::of_webhook(&replica).connect()?;
     let policy = |deny: bool, allow: bool| {
         let statement = |sid: &str, effect: &str| {
@@ -154,9 +156,10 @@ pub fn admission(number: usize) -> anyhow::Result<Value> {
     let stored = 1_000;
     let bench = Bench::start(stored)?;
     bench.store(stored)?;
-    let _replica = bench.replica_registered()?;
+    let replica = bench.replica_registered()?;
     let mut connection = bench.connect()?;
-    let before = histogram(&mut connection)?;
+    rested(&mut connection)?;
+    let before = histogram(&connection.request("GET", "/metrics", b"")?.body, WAITED)?;
     let path = "/apis/kube-iam.dev/v1alpha1/namespaces/account-0/iamusers";
     let mut own = Vec::with_capacity(number);
     for index in 0..number {
@@ -178,22 +181,20 @@ pub fn admission(number: usize) -> anyhow::Result<Value> {
         // What is asked is how long a call takes, not how many a saturated API server gets through.
         std::thread::sleep(Duration::from_millis(20));
     }
-    let after = histogram(&mut connection)?;
+    let after = histogram(&connection.request("GET", "/metrics", b"")?.body, WAITED)?;
+    let judged = histogram(&replica.health("metrics").context("no metrics")?.body, JUDGED)?;
     let counts: BTreeMap<String, u64> =
         after.iter().map(|(bound, count)| (bound.clone(), count - before.get(bound).copied().unwrap_or(0))).collect();
     let all = counts.get("+Inf").copied().unwrap_or(0);
     ensure!(all >= u64::try_from(number)?, "{all} calls of {number} writes");
     Ok(json!({"scenario": "admission", "objects": stored, "writes": number, "whole_write_ms": quantiles(&mut own),
-        "calls": all, "calls_within_seconds": counts}))
+        "calls": all, "calls_within_seconds": counts, "judged_within_seconds": judged}))
 }
 
-/// How many calls of `objects.kube-iam.dev` took no longer than each bound.
-fn histogram(connection: &mut Connection) -> anyhow::Result<BTreeMap<String, u64>> {
-    let text = connection.request("GET", "/metrics", b"")?.body;
+/// How many calls took no longer than each bound.
+fn histogram(metrics: &str, [series, label]: [&str; 2]) -> anyhow::Result<BTreeMap<String, u64>> {
     let mut counts = BTreeMap::new();
-    let ours =
-        |line: &&str| line.starts_with(&format!("{ADMISSION}_bucket{{")) && line.contains("objects.kube-iam.dev");
-    for line in text.lines().filter(ours) {
+    for line in metrics.lines().filter(|line| line.starts_with(series) && line.contains(label)) {
         let bound = line.split("le=\"").nth(1).and_then(|rest| rest.split('"').next()).context("a bound")?;
         let count: f64 = line.rsplit(' ').next().unwrap_or_default().parse().context("a count")?;
         *counts.entry(bound.to_owned()).or_default() += count as u64;
@@ -208,15 +209,7 @@ pub fn idle(seconds: usize) -> anyhow::Result<Value> {
     let _replica = bench.replica()?;
     bench.store(stored)?;
     let mut connection = bench.connect()?;
-    // The status of every object is written first.
-    let mut before = writes(&mut connection)?;
-    until("the operator rests", || {
-        std::thread::sleep(Duration::from_secs(5));
-        let now = writes(&mut connection).unwrap_or_default();
-        let rests = ours(&now) == ours(&before);
-        before = now;
-        rests
-    })?;
+    let before = rested(&mut connection)?;
     std::thread::sleep(Duration::from_secs(u64::try_from(seconds)?));
     let after = writes(&mut connection)?;
     let new: BTreeMap<&String, u64> = after
@@ -225,6 +218,19 @@ pub fn idle(seconds: usize) -> anyhow::Result<Value> {
         .filter(|(_, count)| *count > 0)
         .collect();
     Ok(json!({"scenario": "idle", "objects": stored, "seconds": seconds, "writes": new}))
+}
+
+/// Waits until the status of every object is written; the writes so far.
+fn rested(connection: &mut Connection) -> anyhow::Result<BTreeMap<String, u64>> {
+    let mut before = writes(connection)?;
+    until("the operator rests", || {
+        std::thread::sleep(Duration::from_secs(5));
+        let now = writes(connection).unwrap_or_default();
+        let rests = ours(&now) == ours(&before);
+        before = now;
+        rests
+    })?;
+    Ok(before)
 }
 
 /// Writes that the API server counted so far, by resource.

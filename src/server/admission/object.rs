@@ -302,8 +302,8 @@ impl Change<'_, '_> {
 
 /// Targets of a guardrail that nothing meets: a name that is written wrong looks like one that is still to come.
 fn warn_of_targets(targets: &AccountTargets, management: &str, catalog: &Catalog, findings: &mut Findings) {
-    for (index, account) in targets.accounts.iter().enumerate() {
-        let path = format!("spec.targets.accounts[{index}]");
+    for account in &targets.accounts {
+        let path = "spec.targets.accounts";
         if account == management {
             let message = format!("guardrails do not bind the management account {}", Quoted(account));
             findings.warn(path, message);

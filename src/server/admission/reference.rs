@@ -67,12 +67,12 @@ impl References {
             }
         }
         for (path, reference) in self.all_policies() {
-            let Some(why) = missing(reference, key, catalog) else { continue };
-            let effect = match path.as_str() {
-                BOUNDARY => "nothing is allowed until then",
-                _ => "it grants nothing until then",
-            };
-            findings.warn(path, format_args!("{why}; {effect}"));
+            let Some(lost) = missing(reference, key, catalog) else { continue };
+            let effect = if path == BOUNDARY { "nothing is allowed" } else { "it grants nothing" };
+            match lost {
+                Lost::NotYet(why) => findings.warn(path, format_args!("{why}; {effect} until then")),
+                Lost::Wrong(why) => findings.warn(path, format_args!("{why}; {effect} like this")),
+            }
         }
     }
 
@@ -81,6 +81,14 @@ impl References {
         let attached = self.policies.iter().map(|reference| (format!("spec.policies[{}]", reference.index), reference));
         attached.chain(self.boundary.iter().map(|reference| (BOUNDARY.to_owned(), reference)))
     }
+}
+
+/// Why a name leads nowhere.
+enum Lost {
+    /// What it names may still come.
+    NotYet(String),
+    /// What it names is there, and cannot be named like this.
+    Wrong(String),
 }
 
 const BOUNDARY: &str = "spec.permissionsBoundary";
@@ -93,27 +101,29 @@ fn policy(boundary: BoundaryReference) -> Option<PolicyReference> {
 }
 
 /// Why a reference leads nowhere; an account that may not be named has been judged elsewhere.
-fn missing(reference: &PolicyReference, holder: &ObjectKey, catalog: &Catalog) -> Option<String> {
+fn missing(reference: &PolicyReference, holder: &ObjectKey, catalog: &Catalog) -> Option<Lost> {
     let account = reference.place.as_ref().map_or(&holder.account, |(account, _)| account);
     if *account != holder.account && *account != catalog.settings().management_account {
         return None;
     }
     let named = ObjectKey { kind: Kind::Policy, account: account.clone(), name: reference.name.clone() };
     let Some(entry) = catalog.get(&named) else {
-        return Some(format!("there is no IamPolicy {} in account {} yet", Quoted(&named.name), Quoted(account)));
+        let why = format!("there is no IamPolicy {} in account {} yet", Quoted(&named.name), Quoted(account));
+        return Some(Lost::NotYet(why));
     };
     let Spec::Read(spec) = &entry.object.spec else { return None };
     let text = |key: &str| spec.get(key).and_then(Node::text);
     if text("type").is_some_and(|policy_type| policy_type != "Managed") {
-        return Some(format!("{} is not of type `Managed`", Quoted(&reference.written)));
+        let why = format!("{} is not of type `Managed`: only such a policy can be named", Quoted(&reference.written));
+        return Some(Lost::Wrong(why));
     }
     let path = text("path").unwrap_or("/");
     let (_, written) = reference.place.as_ref()?;
     (written.as_str() != path).then(|| {
-        format!(
+        Lost::Wrong(format!(
             "{} has another path; its ARN is `arn:k8s:iam::{account}:policy{path}{}`",
             Quoted(&reference.written),
             named.name
-        )
+        ))
     })
 }

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::store::{NamespaceEntry, catalog};
+use crate::world::NamespaceFacts;
 
 #[test]
 fn what_the_evaluator_would_not_read_is_refused_with_path_and_remedy() {
@@ -227,6 +229,37 @@ fn guardrails_stand_in_the_management_account() {
 }
 
 #[test]
+fn a_guardrail_that_meets_nobody_is_warned_of() {
+    let (mut writer, held) = catalog(Settings::default());
+    for (name, env) in [("prod", "prod"), ("kube-iam-system", "hub")] {
+        let facts = NamespaceFacts {
+            name: name.into(),
+            labels: [("env".into(), env.into())].into(),
+            root_identity: None,
+            root_mfa_optional: false,
+        };
+        writer.write(|catalog| catalog.insert_namespace(NamespaceEntry { facts, deleting: false }));
+    }
+    let of = |targets: Value| {
+        let mut policy = guardrail("g", json!({}));
+        policy["spec"]["targets"] = targets;
+        created(&policy, &held)
+    };
+    let selecting = |env: &str| json!({"accountSelector": {"matchLabels": {"env": env}}});
+    assert_eq!(of(json!({"accounts": ["prod"]})), admitted());
+    assert_eq!(of(selecting("prod")), admitted());
+    let names = [
+        "spec.targets.accounts: guardrails do not bind the management account `kube-iam-system`",
+        "spec.targets.accounts: there is no namespace `prodd` yet; nothing is refused there",
+    ];
+    assert_eq!(of(json!({"accounts": ["prodd", "kube-iam-system"]})), warned(&names));
+    let nobody = ["spec.targets.accountSelector: it selects no namespace yet; nothing is refused by it"];
+    for env in ["prodd", "hub"] {
+        assert_eq!(of(selecting(env)), warned(&nobody), "{env}");
+    }
+}
+
+#[test]
 fn policies_of_third_accounts_cannot_be_named() {
     let nothing = cluster(&[]);
     let message = "spec.policies[0]: `arn:k8s:iam::b:policy/x` is of another account; only policies of the own one and of \
@@ -268,9 +301,9 @@ fn names_that_lead_nowhere_are_warned_of() {
     let warnings = [
         "spec.groups[0]: there is no IamGroup `devs` yet; it grants nothing until then",
         "spec.policies[1]: there is no IamPolicy `none` in account `a` yet; it grants nothing until then",
-        "spec.policies[2]: `guard` is not of type `Managed`; it grants nothing until then",
+        "spec.policies[2]: `guard` is not of type `Managed`: only such a policy can be named; it grants nothing like this",
         "spec.policies[3]: `arn:k8s:iam::kube-iam-system:policy/shared` has another path; its ARN is \
-         `arn:k8s:iam::kube-iam-system:policy/team/shared`; it grants nothing until then",
+         `arn:k8s:iam::kube-iam-system:policy/team/shared`; it grants nothing like this",
         "spec.policies[5]: there is no IamPolicy `gone` in account `kube-iam-system` yet; it grants nothing until then",
         "spec.permissionsBoundary: there is no IamPolicy `limits` in account `a` yet; nothing is allowed until then",
     ];

@@ -299,11 +299,10 @@ fn mark_excess<'a, T>(all: &mut [Assessed<'a, T>], held: &mut Held<'a>) {
         if *held > quota::ACCOUNT_SIZE {
             let kib = |bytes: usize| bytes.div_ceil(1 << 10);
             let message = format!(
-                "account {} may hold objects of {} KiB; with this one, of {} KiB, it comes to {} KiB",
+                "account {} may hold objects of {} KiB; this one, of {} KiB, comes after them",
                 Quoted(&object.key.account),
                 kib(quota::ACCOUNT_SIZE),
-                kib(assessed.judged.size),
-                kib(*held)
+                kib(assessed.judged.size)
             );
             assessed.restrict(Reason::QuotaExceeded, "spec", message);
         }

@@ -34,7 +34,8 @@ pub fn size(object: &Object) -> usize {
 pub(super) fn of_judged(object: &Object, last_good: Option<&Node>) -> usize {
     let spec = match &object.spec {
         Spec::Read(spec) => of_node(spec),
-        Spec::Unreadable(why) => why.len(),
+        // Why it cannot be read is no part of the world.
+        Spec::Unreadable(_) => 0,
     };
     OBJECT.saturating_add(spec).saturating_add(last_good.map_or(0, of_node))
 }

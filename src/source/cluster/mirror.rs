@@ -212,10 +212,12 @@ impl Mirror {
         let good = match world::check(&object).is_empty() {
             true => Good { now: true, generation },
             false => {
+                // After etcd went back, what is remembered may be of a generation that is still to come.
                 let memory = same_object.and_then(|before| self.remembered(before));
+                let memory = memory.filter(|memory| memory.generation <= generation);
                 let (last_good, generation) = later(
                     memory,
-                    recorded.filter(|record| record.generation < generation && is_valid(&object, record)),
+                    recorded.filter(|record| record.generation <= generation && is_valid(&object, record)),
                 );
                 object.last_good = last_good;
                 Good { now: false, generation }
@@ -225,7 +227,7 @@ impl Mirror {
         let mut generation_version = version;
         if let Some(before) = same_object {
             if before.generation == generation {
-                generation_version = before.generation_version;
+                generation_version = before.generation_version.min(version);
             }
             if says_the_same(&before.object, &object) {
                 // The very same tree, so that what was made of it can be recognized.
@@ -290,8 +292,15 @@ impl Mirror {
             let good = Good { now: false, generation };
             self.good.insert(entry.object.key.clone(), good);
             entry.last_good_generation = good.last();
-            entry.object.last_good = remembered.map(|remembered| remembered.spec);
-            entry.object.spec = Spec::Unreadable(format!("the CustomResourceDefinition `{definition}` is gone"));
+            match remembered {
+                Some(remembered) => {
+                    entry.object.last_good = Some(remembered.spec);
+                    let why = format!("the CustomResourceDefinition `{definition}` is gone");
+                    entry.object.spec = Spec::Unreadable(why);
+                }
+                // It was never valid: what can be read of it is all that restricts.
+                None => entry.object.deleting = true,
+            }
             self.writer.write(|catalog| catalog.insert(entry));
         }
         self.changes(Urgency::Restricts);

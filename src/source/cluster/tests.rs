@@ -328,6 +328,43 @@ fn what_a_kind_held_restricts_while_the_kind_is_gone() {
 }
 
 #[test]
+fn what_was_never_valid_restricts_by_what_is_readable_while_its_kind_is_gone() {
+    let mut fixture = Fixture::new();
+    let mut unsound = policy(2);
+    unsound["spec"]["typo"] = 1.into();
+    fixture.change(&unsound);
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    for _ in 0..2 {
+        fixture.mirror.apply(Notice::Gone(POLICIES));
+        assert_eq!(fixture.statements(), ["Deny D"]);
+    }
+}
+
+#[test]
+fn a_form_of_a_generation_that_is_still_to_come_is_not_remembered() {
+    let mut fixture = Fixture::new();
+    let of = |version: u64, generation: i64, typo: bool| {
+        let mut policy = policy(version);
+        policy["metadata"]["generation"] = generation.into();
+        if typo {
+            policy["spec"]["typo"] = 1.into();
+        }
+        policy
+    };
+    let last_good = |fixture: &Fixture| {
+        let entry = fixture.entry(&policy(1)).unwrap();
+        (entry.object.last_good.is_some(), entry.last_good_generation)
+    };
+    fixture.change(&of(2, 5, false));
+    // A write past the API server leaves the generation as it was.
+    fixture.change(&of(3, 5, true));
+    assert_eq!(last_good(&fixture), (true, Some(5)));
+    // An older state of etcd.
+    fixture.change(&of(4, 3, true));
+    assert_eq!(last_good(&fixture), (false, None));
+}
+
+#[test]
 fn a_kind_that_is_served_again_with_its_objects_is_as_before() {
     let mut fixture = Fixture::new();
     fixture.change(&policy(2));

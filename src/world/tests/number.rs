@@ -170,7 +170,7 @@ fn an_account_may_hold_so_much() {
     objects.extend([user("a/u", json!({})), role("b/r", json!({"trustPolicy": trust()}))]);
     let full = world(objects.clone());
     assert_eq!(findings(&full), ["IamUser a/u: QuotaExceeded spec"]);
-    let message = "account `a` may hold objects of 131072 KiB; with this one, of 7 KiB, it comes to 131079 KiB";
+    let message = "account `a` may hold objects of 131072 KiB; this one, of 7 KiB, comes after them";
     assert_eq!(full.outcomes[&full.users[0].key].findings[0].message, message);
     assert_eq!(full.users[0].standing, Standing::Restricts);
 

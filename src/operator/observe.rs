@@ -45,10 +45,8 @@ pub(super) fn observe(
         declared: Declared::of(&entry.object),
         lint: match key.kind {
             Kind::Policy => {
-                let guardrail = world.and_then(|world| {
-                    let index = world.policies.binary_search_by(|policy| policy.key.cmp(key)).ok()?;
-                    lint::of_guardrail(world.policies.get(index)?, world)
-                });
+                let policy = world.and_then(|world| Some((find(&world.policies, key, |policy| &policy.key)?, world)));
+                let guardrail = policy.and_then(|(policy, world)| lint::of_guardrail(policy, world));
                 lint::of_object(&entry.object, catalog.settings()).into_iter().chain(guardrail).collect()
             }
             Kind::User | Kind::Group | Kind::Role => Vec::new(),
@@ -80,14 +78,14 @@ fn position(entry: &Entry) -> (WatchedKind, u64) {
 /// The ARN of an object in the world, whose lists are sorted by key.
 fn arn<'a>(world: &'a World, key: &ObjectKey) -> Option<&'a Arn> {
     match key.kind {
-        Kind::User => find(&world.users, key, |user| (&user.key, &user.arn)),
-        Kind::Group => find(&world.groups, key, |group| (&group.key, &group.arn)),
-        Kind::Role => find(&world.roles, key, |role| (&role.key, &role.arn)),
-        Kind::Policy => find(&world.policies, key, |policy| (&policy.key, &policy.arn)),
+        Kind::User => find(&world.users, key, |user| &user.key).map(|user| &user.arn),
+        Kind::Group => find(&world.groups, key, |group| &group.key).map(|group| &group.arn),
+        Kind::Role => find(&world.roles, key, |role| &role.key).map(|role| &role.arn),
+        Kind::Policy => find(&world.policies, key, |policy| &policy.key).map(|policy| &policy.arn),
     }
 }
 
-fn find<'a, T>(sorted: &'a [T], key: &ObjectKey, parts: fn(&T) -> (&ObjectKey, &Arn)) -> Option<&'a Arn> {
-    let index = sorted.partition_point(|item| parts(item).0 < key);
-    sorted.get(index).map(parts).filter(|(found, _)| *found == key).map(|(_, arn)| arn)
+fn find<'a, T>(sorted: &'a [T], key: &ObjectKey, of: fn(&T) -> &ObjectKey) -> Option<&'a T> {
+    let index = sorted.partition_point(|item| of(item) < key);
+    sorted.get(index).filter(|found| of(found) == key)
 }

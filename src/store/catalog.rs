@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::vector::{Vector, WatchedKind};
 use crate::world::{
-    Input, Kind, KindFacts, Links, NamespaceFacts, Object, ObjectKey, Settings, can_be_named, links, size,
+    Input, Kind, KindFacts, Links, NamespaceFacts, Object, ObjectKey, Settings, can_be_named, is_same, links, size,
 };
 
 /// One object of ours.
@@ -255,35 +255,24 @@ impl Catalog {
     pub fn insert(&mut self, mut entry: Entry) {
         entry.change = self.next();
         let key = entry.object.key.clone();
-        self.unlink(&key);
-        let links = links(&entry.object, &self.settings.management_account);
-        for target in &links.references {
-            self.referrers.entry(target.clone()).or_default().insert(key.clone());
-        }
-        for identity in &links.identities {
-            self.claims.entry((key.account.clone(), identity.clone())).or_default().insert(key.clone());
-        }
-        for label in &links.selected_labels {
-            self.selected_labels.entry(label.clone()).or_default().insert(key.clone());
-        }
-        self.links.insert(key.clone(), links);
         self.changed.insert(entry.change, key.clone());
-        let held = self.sizes.entry(key.account.clone()).or_default();
-        *held = held.saturating_add(size(&entry.object));
+        // Most changes are of the status alone: what the object names and how large it is stays.
+        if !self.entries.get(&key).is_some_and(|before| is_same(&before.object, &entry.object)) {
+            self.unlearn(&key);
+            self.learn(&entry.object);
+        }
         if let Some(before) = self.entries.insert(key, entry) {
-            self.lighten(&before.object);
             self.changed.remove(&before.change);
         }
     }
 
     /// An object is gone.
     pub fn remove(&mut self, key: &ObjectKey) -> Option<Entry> {
+        self.unlearn(key);
         let removed = self.entries.remove(key);
         if let Some(entry) = &removed {
             self.next();
-            self.unlink(key);
             self.changed.remove(&entry.change);
-            self.lighten(&entry.object);
         }
         removed
     }
@@ -343,17 +332,32 @@ impl Catalog {
         self.change
     }
 
-    /// An account does not hold this object any more.
-    fn lighten(&mut self, object: &Object) {
-        let account = &object.key.account;
-        let Some(held) = self.sizes.get_mut(account) else { return };
-        *held = held.saturating_sub(size(object));
-        if *held == 0 {
-            self.sizes.remove(account);
+    /// Enters what an object names, claims and selects, and its size.
+    fn learn(&mut self, object: &Object) {
+        let key = &object.key;
+        let links = links(object, &self.settings.management_account);
+        for target in &links.references {
+            self.referrers.entry(target.clone()).or_default().insert(key.clone());
         }
+        for identity in &links.identities {
+            self.claims.entry((key.account.clone(), identity.clone())).or_default().insert(key.clone());
+        }
+        for label in &links.selected_labels {
+            self.selected_labels.entry(label.clone()).or_default().insert(key.clone());
+        }
+        self.links.insert(key.clone(), links);
+        let held = self.sizes.entry(key.account.clone()).or_default();
+        *held = held.saturating_add(size(object));
     }
 
-    fn unlink(&mut self, key: &ObjectKey) {
+    /// Takes all that back, for the object of this key that is there.
+    fn unlearn(&mut self, key: &ObjectKey) {
+        if let (Some(entry), Some(held)) = (self.entries.get(key), self.sizes.get_mut(&key.account)) {
+            *held = held.saturating_sub(size(&entry.object));
+            if *held == 0 {
+                self.sizes.remove(&key.account);
+            }
+        }
         let Some(links) = self.links.remove(key) else { return };
         for target in &links.references {
             forget(&mut self.referrers, target, key);

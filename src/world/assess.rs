@@ -150,7 +150,7 @@ impl<T> Default for Memo<T> {
 // === free functions ===
 
 /// Whether all that an object is judged by is the very same: texts are compared by where they lie, not read.
-fn is_same(a: &Object, b: &Object) -> bool {
+pub fn is_same(a: &Object, b: &Object) -> bool {
     let spec = match (&a.spec, &b.spec) {
         (Spec::Read(a), Spec::Read(b)) => Arc::ptr_eq(a, b),
         (Spec::Unreadable(a), Spec::Unreadable(b)) => a == b,

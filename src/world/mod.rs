@@ -28,7 +28,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use assess::check;
+pub use assess::{check, is_same};
 pub use build::{Builder, build};
 pub use declaration::{Declaration, DeclarationError, GROUP, ROOT_IDENTITY, ROOT_MFA, VERSION};
 pub use entity::{

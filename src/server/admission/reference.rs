@@ -12,6 +12,7 @@ use crate::policy::tree::Node;
 use crate::store::Catalog;
 use crate::world::{
     BoundaryReference, GroupReference, GroupSpec, Kind, ObjectKey, PolicyReference, RoleSpec, Spec, UserSpec,
+    can_be_named,
 };
 
 /// Everything that one object names.
@@ -111,13 +112,12 @@ fn missing(reference: &PolicyReference, holder: &ObjectKey, catalog: &Catalog) -
         let why = format!("there is no IamPolicy {} in account {} yet", Quoted(&named.name), Quoted(account));
         return Some(Lost::NotYet(why));
     };
-    let Spec::Read(spec) = &entry.object.spec else { return None };
-    let text = |key: &str| spec.get(key).and_then(Node::text);
-    if text("type").is_some_and(|policy_type| policy_type != "Managed") {
+    if !can_be_named(&entry.object) {
         let why = format!("{} is not of type `Managed`: only such a policy can be named", Quoted(&reference.written));
         return Some(Lost::Wrong(why));
     }
-    let path = text("path").unwrap_or("/");
+    let Spec::Read(spec) = &entry.object.spec else { return None };
+    let path = spec.get("path").and_then(Node::text).unwrap_or("/");
     let (_, written) = reference.place.as_ref()?;
     (written.as_str() != path).then(|| {
         Lost::Wrong(format!(

@@ -16,7 +16,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig as KubeConfigFile};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::control_plane::cluster::Cluster;
+use crate::control_plane::cluster::{Cluster, Options};
 use crate::control_plane::deadline::holds_within;
 use crate::control_plane::kubeconfig::Kubeconfig;
 use crate::crds::{PLURALS, documents, printed};
@@ -187,6 +187,15 @@ pub fn object(kind: &str, account: &str, name: &str, spec: &Value) -> Value {
         "metadata": {"namespace": account, "name": name},
         "spec": spec,
     })
+}
+
+/// A cluster that serves the four kinds, and somebody who writes to it.
+#[track_caller]
+pub fn started() -> (Cluster, Writer) {
+    let cluster = Cluster::start(&Options::default());
+    install(&cluster);
+    let writer = Writer::new(cluster.admin());
+    (cluster, writer)
 }
 
 /// The four kinds, as `kube-iam crds` prints them, established.

@@ -13,7 +13,7 @@ use crate::control_plane::folder::Folder;
 use crate::control_plane::kubeconfig::Kubeconfig;
 use crate::control_plane::kubectl::Output;
 use crate::control_plane::shared::Shared;
-use crate::crds;
+use crate::followed;
 use crate::kube_iam::{KubeIam, World};
 
 /// The cluster of most admission tests.
@@ -109,12 +109,7 @@ impl Guarded {
         let options =
             Options { authorization_config, api_server_flags, controllers: Controllers::Running, ..Options::default() };
         let cluster = Cluster::try_start(&options)?;
-        cluster.kubectl_with_input(cluster.admin(), ["apply", "-f", "-"], &crds::printed()).succeeded();
-        for plural in crds::PLURALS {
-            let name = format!("crd/{plural}.kube-iam.dev");
-            let wait = ["wait", "--for=condition=Established", &name, "--timeout=60s"];
-            cluster.kubectl(cluster.admin(), wait).succeeded();
-        }
+        followed::install(&cluster);
         cluster.kubectl(cluster.admin(), ["create", "namespace", "kube-iam-system"]).succeeded();
         cluster.kubectl_with_input(cluster.admin(), ["apply", "-f", "-"], ROLES).succeeded();
         seed(&cluster);

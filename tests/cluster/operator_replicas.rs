@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::control_plane::cluster::{Cluster, Options};
 use crate::control_plane::deadline::holds_within;
 use crate::control_plane::process::Signal;
-use crate::followed::{self, Writer, object};
+use crate::followed::{self, object};
 use crate::https::Client;
 use crate::kube_iam::{KubeIam, World};
 use crate::operated::{Operated, condition, metric, path, reads, statements, took};
@@ -198,9 +197,7 @@ fn an_api_server_that_goes_and_comes_back_finds_the_operator_at_work() {
 
 #[test]
 fn the_operator_waits_for_its_namespace() {
-    let cluster = Cluster::start(&Options::default());
-    followed::install(&cluster);
-    let writer = Writer::new(cluster.admin());
+    let (cluster, writer) = followed::started();
     let replica = KubeIam::start(World::Cluster(cluster.admin().clone()), &[]);
     writer.namespace("early");
     writer.create(&reads("early", "read"));

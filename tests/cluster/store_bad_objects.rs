@@ -6,8 +6,7 @@ use ::kube_iam::decide::Verdict;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::control_plane::cluster::{Cluster, Options};
-use crate::followed::{Followed, Writer, install, object, took};
+use crate::followed::{Followed, object, started, took};
 
 /// A policy of which the schema knows nothing wrong and the language much.
 fn broken(account: &str, name: &str) -> Value {
@@ -23,9 +22,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 #[test]
 fn a_thousand_broken_objects_slow_nothing_down() {
-    let cluster = Cluster::start(&Options::default());
-    install(&cluster);
-    let writer = Writer::new(cluster.admin());
+    let (cluster, writer) = started();
     for account in ["shop", "junk"] {
         writer.namespace(account);
     }
@@ -64,9 +61,7 @@ fn a_thousand_broken_objects_slow_nothing_down() {
 
 #[test]
 fn an_object_of_the_largest_size_is_an_object() {
-    let cluster = Cluster::start(&Options::default());
-    install(&cluster);
-    let writer = Writer::new(cluster.admin());
+    let (cluster, writer) = started();
     writer.namespace("shop");
     let deny = json!({"sid": "No", "effect": "Deny", "principals": ["*"], "actions": ["k8s:get"]});
     let spec =

@@ -7,8 +7,7 @@ use ::kube_iam::world::{Kind, ObjectKey, Spec};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::control_plane::cluster::{Cluster, Options};
-use crate::followed::{Followed, Writer, definition, install, object};
+use crate::followed::{Followed, Writer, definition, install, object, started};
 
 const POLICIES: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/iampolicies.kube-iam.dev";
 
@@ -32,9 +31,7 @@ fn secrets_stay_shut(followed: &Followed) {
 
 #[test]
 fn the_denies_of_a_kind_that_is_deleted_stay_until_it_is_there_again() {
-    let cluster = Cluster::start(&Options::default());
-    install(&cluster);
-    let writer = Writer::new(cluster.admin());
+    let (cluster, writer) = started();
     fill(&writer);
     let followed = Followed::start(cluster.admin());
     followed.until_verdict("alice", "get", "shop", "pods", Verdict::Allow);
@@ -71,9 +68,7 @@ fn the_denies_of_a_kind_that_is_deleted_stay_until_it_is_there_again() {
 
 #[test]
 fn a_definition_that_lets_anything_in_makes_nothing_worse() {
-    let cluster = Cluster::start(&Options::default());
-    install(&cluster);
-    let writer = Writer::new(cluster.admin());
+    let (cluster, writer) = started();
     fill(&writer);
     let followed = Followed::start(cluster.admin());
     followed.until_verdict("alice", "get", "shop", "pods", Verdict::Allow);

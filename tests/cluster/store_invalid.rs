@@ -3,9 +3,8 @@
 use ::kube_iam::decide::Verdict;
 use serde_json::{Value, json};
 
-use crate::control_plane::cluster::{Cluster, Options};
 use crate::control_plane::deadline::holds_within;
-use crate::followed::{Followed, Writer, install, object, path};
+use crate::followed::{Followed, object, path, started};
 use crate::kube_iam::{KubeIam, World};
 
 fn allow() -> Value {
@@ -14,9 +13,7 @@ fn allow() -> Value {
 
 #[test]
 fn the_denies_of_the_last_valid_form_outlive_every_replica() {
-    let cluster = Cluster::start(&Options::default());
-    install(&cluster);
-    let writer = Writer::new(cluster.admin());
+    let (cluster, writer) = started();
     for account in ["shop", "kube-iam-system"] {
         writer.namespace(account);
     }

@@ -9,8 +9,7 @@ use ::kube_iam::store::InForce;
 use ::kube_iam::world::Settings;
 use serde_json::{Value, json};
 
-use crate::control_plane::cluster::{Cluster, Options};
-use crate::followed::{Followed, Writer, client, install, object, verdict};
+use crate::followed::{Followed, client, object, started, verdict};
 
 /// Twelve objects that belong together.
 fn configuration() -> Vec<Value> {
@@ -73,9 +72,7 @@ fn shuffled(mut seed: u64) -> Vec<usize> {
 
 #[test]
 fn no_order_of_arrival_opens_a_door_that_neither_the_old_nor_the_new_state_opens() {
-    let cluster = Cluster::start(&Options::default());
-    install(&cluster);
-    let writer = Writer::new(cluster.admin());
+    let (cluster, writer) = started();
     for account in ["shop", "lab", "kube-iam-system"] {
         writer.namespace(account);
     }

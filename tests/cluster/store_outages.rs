@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use ::kube_iam::decide::Verdict;
 use serde_json::{Value, json};
 
-use crate::control_plane::cluster::{Cluster, Options};
-use crate::followed::{Followed, Writer, install, object};
+use crate::followed::{Followed, Writer, object, started};
 
 /// How long after its server is back everything must be fresh (`guarantees.md` F05).
 const FRESH: Duration = Duration::from_secs(10);
@@ -47,9 +46,7 @@ fn is_fresh(followed: &Followed, writer: &Writer, effect: &str, expected: Verdic
 
 #[test]
 fn what_was_last_seen_stands_while_the_servers_are_gone_and_goes_on_when_they_are_back() {
-    let cluster = Cluster::start(&Options::default());
-    install(&cluster);
-    let writer = Writer::new(cluster.admin());
+    let (cluster, writer) = started();
     fill(&writer);
     let followed = Followed::start(cluster.admin());
     followed.until_verdict("alice", "get", "shop", "pods", Verdict::Allow);
@@ -78,9 +75,7 @@ fn what_was_last_seen_stands_while_the_servers_are_gone_and_goes_on_when_they_ar
 
 #[test]
 fn objects_that_changed_during_an_outage_are_as_they_are_now() {
-    let cluster = Cluster::start(&Options::default());
-    install(&cluster);
-    let writer = Writer::new(cluster.admin());
+    let (cluster, writer) = started();
     fill(&writer);
     let followed = Followed::start(cluster.admin());
     followed.until_verdict("alice", "get", "shop", "pods", Verdict::Allow);
@@ -97,9 +92,7 @@ fn objects_that_changed_during_an_outage_are_as_they_are_now() {
 
 #[test]
 fn an_etcd_that_went_back_is_found_out_and_counts_as_it_is() {
-    let cluster = Cluster::start(&Options::default());
-    install(&cluster);
-    let writer = Writer::new(cluster.admin());
+    let (cluster, writer) = started();
     fill(&writer);
     cluster.api_server().kill();
     cluster.etcd().stop();

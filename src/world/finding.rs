@@ -8,12 +8,15 @@ use crate::policy::tree::Position;
 
 pub(super) use crate::policy::report::{Hint, Path, Quoted};
 
-/// Everything that is wrong with one object, [`limits::PROBLEMS`] and [`TEXT`] at most: one is enough to make it invalid.
+/// Everything that is wrong with one object, [`limits::PROBLEMS`] and [`TEXT`] at most: one is enough to make it invalid. As
+/// many more may say how it stands among others.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     list: Vec<Finding>,
     /// Bytes of paths and messages.
     text: usize,
+    /// How many were added whatever room there was.
+    insisted: usize,
 }
 
 /// Bytes of all paths and messages of one object: they stay in memory for as long as the object is wrong, and a path may
@@ -35,9 +38,13 @@ impl Findings {
         self.add(Reason::SpecInvalid, path, at, message);
     }
 
-    /// Adds one that must not get lost among many: the whole object has no other way to say it.
+    /// Adds one that must not get lost among many: the whole object has no other way to say it. There may be
+    /// [`limits::PROBLEMS`] of these.
     pub(super) fn insist(&mut self, finding: Finding) {
-        self.list.push(finding);
+        if self.insisted < limits::PROBLEMS {
+            self.insisted = self.insisted.saturating_add(1);
+            self.list.push(finding);
+        }
     }
 
     /// Adds those of another collection.

@@ -90,6 +90,16 @@ fn names_compare_byte_for_byte() {
 }
 
 #[test]
+fn conflicts_over_thousands_of_names_are_told_by_some_of_them() {
+    let names = Json::Array((0..5_000).map(|number| named(&format!("u{number}"))).collect());
+    let world = world([claimant("a/one", names.clone()), claimant("a/two", names)]);
+    assert_eq!(in_conflict(&world), ["one", "two"]);
+    for outcome in world.outcomes.values() {
+        assert!(outcome.findings.len() <= 2 * crate::policy::limits::PROBLEMS, "{}", outcome.findings.len());
+    }
+}
+
+#[test]
 fn a_claim_that_stands_twice_is_no_conflict() {
     let world = world([claimant("a/one", json!([named("x"), named("x")]))]);
     assert_eq!(in_conflict(&world), [""; 0]);

@@ -25,6 +25,8 @@ use crate::telemetry::Metrics;
 
 /// The field manager of all that is written but finalizers and `caBundle`s.
 pub(super) const FIELD_MANAGER: &str = "kube-iam";
+/// Where Leases are: with kube-iam itself, which need not be the management account.
+const NAMESPACE: &str = "kube-iam-system";
 /// The pause after a part of the operator panicked.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often Leases of replicas that are long gone are looked for.
@@ -36,8 +38,6 @@ const END: Duration = Duration::from_secs(2);
 pub struct Parts {
     /// The cluster.
     pub client: Client,
-    /// The management account: where Leases are.
-    pub namespace: String,
     /// Who this replica is.
     pub id: ReplicaId,
     /// What the cluster holds.
@@ -106,8 +106,8 @@ pub struct Operator {
 impl Operator {
     /// An operator that has not begun.
     pub fn new(parts: Parts) -> Self {
-        let Parts { client, namespace, id, catalog, in_force, metrics, authorities, root_uses, heard } = parts;
-        let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
+        let Parts { client, id, catalog, in_force, metrics, authorities, root_uses, heard } = parts;
+        let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
         let own = match &authorities {
             Authorities::Ours { certificates, .. } => certificates.clone(),
             Authorities::Theirs => watch::channel(String::new()).1,

@@ -57,8 +57,6 @@ pub struct Settings {
     pub root: PathBuf,
     /// Where the webhooks listen, with the port that was taken.
     pub address: SocketAddr,
-    /// More host names for the serving certificate.
-    pub hosts: Vec<String>,
     /// The mode.
     pub mode: Mode,
     /// Serving certificate and key that somebody else provides.
@@ -300,14 +298,12 @@ impl Folder<'_> {
     }
 
     fn names(&self) -> ServingNames {
-        let mut hosts = vec!["localhost".to_owned(), SERVICE_HOST.to_owned()];
-        hosts.extend(self.settings.hosts.iter().cloned());
+        let hosts = vec!["localhost".to_owned(), SERVICE_HOST.to_owned()];
         let mut addresses = vec![std::net::Ipv4Addr::LOCALHOST.into(), std::net::Ipv6Addr::LOCALHOST.into()];
         let listen = reachable(self.settings.address).ip();
         if !addresses.contains(&listen) {
             addresses.push(listen);
         }
-        hosts.dedup();
         ServingNames { hosts, addresses }
     }
 

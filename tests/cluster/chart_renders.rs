@@ -287,6 +287,9 @@ fn values_reach_the_program_in_variables_that_it_reads() {
     assert_eq!(environment(&defaults, "KUBE_IAM_ADMISSION_CLIENT_AUTH").unwrap(), "none");
     assert_eq!(environment(&defaults, "KUBE_IAM_MANAGEMENT_ROOT"), None);
     assert_eq!(environment(&defaults, "KUBE_IAM_INSTALLER"), None);
+    // Text, even where YAML would read a number.
+    let number = rendered(&json!({"managementNamespace": "123"}));
+    assert_eq!(environment(&number, "KUBE_IAM_MANAGEMENT_ACCOUNT").unwrap(), "123");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! All of it together, from start to clean end.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -57,21 +58,24 @@ pub struct Parts {
 /// Whether the other replicas hear of this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// They do, or nothing is known to keep them from it.
+    /// They do, as far as is known.
     Yes,
-    /// The API server answers, and has not let this replica report for so long that nobody waits for it any more; why.
-    Refused(String),
+    /// They have not yet, or for so long that none of them waits for this one any more; why.
+    No(String),
 }
 
 /// Whom the API server trusts when it calls our webhooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trusted {
-    /// Nobody has looked yet.
+    /// Nobody has been able to look yet.
     Unseen,
     /// Nobody: it calls none, as far as can be seen.
     Nowhere,
-    /// The certificates that every webhook of ours in the registration trusts, PEM.
-    Registered(String),
+    /// The certificates that every webhook of ours in the registration trusts, PEM, each as [`certificates_in_order`]
+    /// writes it.
+    ///
+    /// [`certificates_in_order`]: super::certificates_in_order
+    Registered(BTreeSet<String>),
 }
 
 /// Under which authority our webhooks are served.
@@ -144,12 +148,12 @@ impl Operator {
         let (role, roles) = watch::channel(Role::Waiting);
         let (view, views) = watch::channel(View::default());
         let (mut roles_of_keeper, mut views_of_keeper) = (roles.clone(), views.clone());
-        let (mut roles_of_reconciler, mut views_of_reconciler) = (roles.clone(), views);
+        let (mut roles_of_reconciler, mut views_of_reconciler) = (roles.clone(), views.clone());
         let mut uses = Uses::default();
         let Self { reporter, candidate, reconciler, keeper, leases, client, id, metrics, root_uses } = &mut self;
         tokio::select! {
             () = stop => {}
-            () = for_ever("report", metrics, async || reporter.run().await) => {}
+            () = for_ever("report", metrics, async || reporter.run(&views).await) => {}
             () = for_ever("election", metrics, async || candidate.run(&role).await) => {}
             () = for_ever("replicas", metrics, async || replicas(leases, id, metrics, &roles, &view).await) => {}
             () = for_ever("status", metrics, async || {

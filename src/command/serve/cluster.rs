@@ -40,7 +40,7 @@ pub(super) async fn serve(config: &ServeConfig) -> anyhow::Result<()> {
         None => Trusted::Unseen,
         Some(_) => Trusted::Nowhere,
     });
-    let (heard, hears) = watch::channel(Heard::Yes);
+    let (heard, hears) = watch::channel(Heard::No("it has not reported yet".to_owned()));
     let known = tokio::spawn(trust::watch(process.readiness.clone(), certificates.clone(), registered.clone(), hears));
     let operator = Operator::new(Parts {
         client: asking.clone(),

@@ -131,7 +131,7 @@ fn an_etcd_that_went_back_is_found_out_and_counts_as_it_is() {
     is_fresh(&followed, &writer, "Deny", Verdict::ExplicitDeny);
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -54,6 +54,7 @@ pub(super) async fn serve(config: &ServeConfig) -> anyhow::Result<()> {
         },
         root_uses,
         heard,
+        epoch: cluster.epoch(),
     });
     let (stop, stopped) = oneshot::channel::<()>();
 

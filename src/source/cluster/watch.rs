@@ -2,7 +2,7 @@
 //!
 //! # Guarantees
 //! Nothing that is older than what was told is told (`guarantees.md` R10), unless two lists by quorum agree that the API
-//! server went back. A watch that says nothing is found out: it ends after half a minute, and where it did not even bring
+//! server went back. After a lost connection everything is listed: what answers then may be another state. A watch that says nothing is found out: it ends after half a minute, and where it did not even bring
 //! a bookmark the newest resource version is asked for. While a watch is broken, what it last told stands.
 
 use std::borrow::Cow;
@@ -402,7 +402,8 @@ impl Watch {
         }
         tokio::time::sleep(wait).await;
         match failure {
-            Failure::Unreachable(_) | Failure::Silent | Failure::Refused { .. } if during != Next::List => Next::Probe,
+            Failure::Refused { .. } if during != Next::List => Next::Probe,
+            // What comes back may be an older state that has moved on past what was seen: only a list shows it.
             Failure::Unreachable(_)
             | Failure::Silent
             | Failure::Refused { .. }

@@ -301,7 +301,7 @@ fn what_one_replica_alone_has_seen_of_an_object_is_recorded_whoever_is_the_holde
     let recorded = json!({"generation": 2, "spec": {"statements": statements("Deny")}});
     operated.until("IamPolicy", account, "no", "a record", |policy| policy["status"]["lastGood"] == recorded);
     eprintln!("recorded while the holder is replica {}; it was {holder}", operated.holder());
-    let digests = || operated.replicas.iter().map(|replica| digest(replica)).collect::<std::collections::BTreeSet<_>>();
+    let digests = || operated.replicas.iter().map(digest).collect::<std::collections::BTreeSet<_>>();
     took(Duration::from_secs(10), || digests().len() == 1);
 }
 

@@ -5,10 +5,15 @@ use std::collections::BTreeSet;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// The certificates in a PEM text, each in one way of writing it. What is no certificate is passed over: one replica's
-/// bad text must not keep the others from being trusted.
+/// The certificates in a PEM text, each in one way of writing it.
 pub(super) fn certificates(pem: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
+    in_order(pem).into_iter().collect()
+}
+
+/// The certificates in a PEM text, in its order, each in one way of writing it. What is no certificate is passed over: one
+/// replica's bad text must not keep the others from being trusted.
+pub fn in_order(pem: &str) -> Vec<String> {
+    let mut found = Vec::new();
     for part in pem.split(BEGIN).skip(1) {
         let Some((body, _)) = part.split_once(END) else { continue };
         let body: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
@@ -22,7 +27,7 @@ pub(super) fn certificates(pem: &str) -> BTreeSet<String> {
                 }
                 text.push(c);
             }
-            found.insert(format!("{text}\n{END}\n"));
+            found.push(format!("{text}\n{END}\n"));
         }
     }
     found

@@ -38,5 +38,6 @@ mod root;
 mod run;
 mod track;
 
+pub use bundle::in_order as certificates_in_order;
 pub use replicas::{ReplicaId, ReplicaIdError};
 pub use run::{Authorities, Heard, Operator, Parts, Trusted};

@@ -7,7 +7,7 @@ use super::replicas::View;
 use crate::lint;
 use crate::name::Arn;
 use crate::plan::{self, Declared, LastGood, Observation, Referrers, Status};
-use crate::store::{Catalog, Entry, InForce, Vector, WatchedKind};
+use crate::store::{Catalog, Entry, InForce, Seen, Vector, WatchedKind};
 use crate::world::{Kind, ObjectKey, World};
 
 /// An object as it stands in the catalog, and what is known of it.
@@ -29,11 +29,13 @@ pub(super) fn observe(
 ) -> Option<Observed> {
     let entry = catalog.get(key)?;
     let named = catalog.references(key).filter_map(|named| catalog.get(named));
-    let needed: Vec<(WatchedKind, u64)> = std::iter::once(entry).chain(named).map(position).collect();
-    let runs = |vector: &Vector| needed.iter().all(|(kind, version)| vector.get(*kind) >= *version);
+    let seen = catalog.vector();
+    let needed: Vec<(WatchedKind, Seen)> =
+        std::iter::once(entry).chain(named).map(|entry| position(entry, &seen)).collect();
+    let runs = |vector: &Vector| needed.iter().all(|(kind, seen)| vector.seen(*kind) >= *seen);
     let others = replicas.live.values().filter(|vector| runs(vector)).count();
-    let (kind, version) = position(entry);
-    let world = (in_force.vector.get(kind) >= version).then_some(&*in_force.world);
+    let (kind, seen) = position(entry, &seen);
+    let world = (in_force.vector.seen(kind) >= seen).then_some(&*in_force.world);
     let outcome = world.and_then(|world| Some((world, world.outcomes.get(key)?)));
     let observation = Observation {
         key: key.clone(),
@@ -67,17 +69,19 @@ pub(super) fn observe(
     Some(Observed { entry: entry.clone(), observation })
 }
 
+/// Whoever has seen this much of this kind has seen the object's generation. `catalog` is how far the catalog has come: an
+/// entry counts in the epoch in which its kind was listed last.
+fn position(entry: &Entry, catalog: &Vector) -> (WatchedKind, Seen) {
+    let kind = WatchedKind::Ours(entry.object.key.kind);
+    (kind, Seen { epoch: catalog.seen(kind).epoch, version: entry.generation_version })
+}
+
 /// The last valid form of an object that is not valid, where one is known.
 pub(super) fn last_good(entry: &Entry) -> Option<LastGood> {
     match serde_json::Value::from(entry.object.last_good.as_deref()?) {
         serde_json::Value::Object(spec) => Some(LastGood { generation: entry.last_good_generation, spec }),
         _ => None,
     }
-}
-
-/// Whoever has seen this version of this kind has seen the object's generation.
-fn position(entry: &Entry) -> (WatchedKind, u64) {
-    (WatchedKind::Ours(entry.object.key.kind), entry.generation_version)
 }
 
 /// The ARN of an object in the world, whose lists are sorted by key.
@@ -93,4 +97,60 @@ fn arn<'a>(world: &'a World, key: &ObjectKey) -> Option<&'a Arn> {
 fn find<'a, T>(sorted: &'a [T], key: &ObjectKey, of: fn(&T) -> &ObjectKey) -> Option<&'a T> {
     let index = sorted.partition_point(|item| of(item) < key);
     sorted.get(index).filter(|found| of(found) == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::name::Revision;
+    use crate::policy::tree::Node;
+    use crate::snapshot::Snapshot;
+    use crate::store::catalog;
+    use crate::world::{Object, Settings, Spec, build};
+
+    #[test]
+    fn what_a_replica_saw_before_a_restore_says_nothing_of_what_came_after_it() {
+        let kind = WatchedKind::Ours(Kind::Group);
+        let key = ObjectKey { kind: Kind::Group, account: "shop".into(), name: "readers".into() };
+        let (mut writer, reader) = catalog(Settings::default());
+        writer.write(|catalog| {
+            catalog.seen(kind, 1_000);
+            // Restored, and listed anew.
+            catalog.begin(kind, 1);
+            catalog.insert(Entry {
+                object: Object {
+                    key: key.clone(),
+                    uid: Some("u".into()),
+                    spec: Spec::Read(Arc::new(Node::from(&serde_json::json!({})))),
+                    last_good: None,
+                    deleting: false,
+                    origin: None,
+                },
+                last_good_generation: None,
+                version: 50,
+                generation: 1,
+                generation_version: 50,
+                finalizers: Vec::new(),
+                status: None,
+                change: 0,
+            });
+            catalog.seen(kind, 60);
+        });
+        let world = Arc::new(build(&writer.read(Catalog::input)));
+        let observed = |own: &str, other: &str| {
+            let snapshot = Arc::new(Snapshot::compile(&world, Revision(1)));
+            let in_force = InForce { snapshot, world: Arc::clone(&world), vector: Vector::parse(own) };
+            let mut view = View::default();
+            view.live.insert("other".into(), Vector::parse(other));
+            let observe = |catalog: &Catalog| observe(catalog, &in_force, &view, &key, Timestamp::now());
+            let observation = reader.read(observe).unwrap().observation;
+            (observation.in_force.is_some(), observation.replicas.running)
+        };
+        assert_eq!(observed("IamGroup=1/60", "IamGroup=1/50"), (true, 2));
+        assert_eq!(observed("IamGroup=1/60", "IamGroup=1000"), (true, 1));
+        assert_eq!(observed("IamGroup=1000", "IamGroup=2/3"), (false, 1));
+        assert_eq!(observed("IamGroup=1/49", "IamGroup=1/49"), (false, 0));
+    }
 }

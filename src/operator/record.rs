@@ -103,7 +103,7 @@ fn with_record(entry: &Entry) -> Option<Status> {
     let known = last_good(entry)?;
     let status = entry.status.as_deref().map(Status::read).unwrap_or_default();
     let recorded = status.last_good.as_ref().map_or(-1, |record| record.generation.unwrap_or_default());
-    (known.generation? > recorded).then(|| Status { last_good: Some(known), ..status })
+    (known.generation? > recorded).then_some(Status { last_good: Some(known), ..status })
 }
 
 fn later(now: Instant, by: Duration) -> Instant {

@@ -28,8 +28,12 @@ const NAME: &str = "kube-iam";
 const OURS: &str = ".kube-iam.dev";
 /// The field manager of its `caBundle`s.
 const FIELD_MANAGER: &str = "kube-iam-ca";
-/// The pause after a write that came to nothing.
+/// The shortest pause between two writes.
 const PAUSE: Duration = Duration::from_secs(2);
+/// The longest, after many that were refused.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long a registration that may not be read is looked for until there counts as none: rights may be on their way.
+const LOOKING: Duration = Duration::from_secs(60);
 
 /// What is registered.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -45,6 +49,30 @@ struct Registered {
 struct Webhook {
     name: String,
     bundle: String,
+}
+
+/// What has been seen of the registration.
+#[derive(Debug, Default)]
+struct Sight {
+    registered: Option<Registered>,
+    looked: Looked,
+}
+
+/// Whether anybody has been able to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+enum Looked {
+    #[default]
+    NotYet,
+    /// Not yet, for it may not be done, and that since then.
+    Refused(Instant),
+    Seen,
+}
+
+/// When the next write may be made.
+#[derive(Debug, Default)]
+struct Pace {
+    next: Option<Instant>,
+    failures: u32,
 }
 
 /// Keeps the registration.
@@ -69,62 +97,120 @@ impl Keeper {
         let (sender, mut changes) = mpsc::channel(16);
         let follow = follow(&self.registrations, &selection, &sender);
         tokio::pin!(follow);
-        let mut registered: Option<Registered> = None;
+        let mut sight = Sight::default();
+        let mut pace = Pace::default();
         // Whether it was said that there is none.
         let mut missed = false;
         loop {
+            let now = Instant::now();
             let replicas_now = replicas.borrow_and_update().clone();
             let wanted =
                 ours.as_mut().and_then(|(certificates, _)| wanted(&certificates.borrow_and_update(), &replicas_now));
             let holds = *role.borrow_and_update() == Role::Holder;
-            let patch = registered.as_ref().filter(|_| holds).and_then(|found| found.patch(&wanted?));
-            let mut again = None;
-            if let Some(patch) = patch {
+            let patch = sight.registered.as_ref().filter(|_| holds).and_then(|found| found.patch(&wanted?));
+            // What was written comes back as a change; if not, it is tried again.
+            let again = patch.as_ref().and(pace.next);
+            if let Some(patch) = patch.filter(|_| again.is_none_or(|again| again <= now)) {
                 let result = write(&self.registrations, &patch).await;
                 self.metrics.write(WriteTarget::CaBundle, label(&result));
-                if let Err(refusal) = result {
+                if let Err(refusal) = &result {
                     match refusal.kind {
                         // It is another by now, or gone, and that is about to be seen.
                         RefusalKind::Conflict | RefusalKind::Gone => tracing::debug!(%refusal, "caBundle not written"),
                         _ => tracing::warn!(%refusal, "cannot write the caBundle of registration {NAME}"),
                     }
                 }
-                // What was written comes back as a change; if not, it is tried again.
-                again = Instant::now().checked_add(PAUSE);
+                pace.wrote(result.err().map(|refusal| refusal.kind), Instant::now());
+                continue;
+            }
+            let seen = sight.trusted(now);
+            let missing = seen == Trusted::Nowhere;
+            if missing && !missed {
+                tracing::warn!(
+                    "the registration `{NAME}` is not there, or not for us to see: without it IAM objects and Namespaces \
+                     are stored unchecked"
+                );
+            }
+            missed = missing;
+            if let Some((_, trusted)) = &ours {
+                trusted.send_if_modified(|before| std::mem::replace(before, seen.clone()) != seen);
             }
             tokio::select! {
                 () = &mut follow => return,
                 Some(change) = changes.recv() => {
-                    match change {
-                        Change::Listed(found) => registered = found.iter().find_map(Registered::read),
-                        Change::Applied(found) => registered = Registered::read(&found),
-                        Change::Gone(_) => registered = None,
-                        // Not for us to see, and so not for us to keep.
-                        Change::Lost(RefusalKind::Refused) => {}
-                        // Nothing else is known than what was seen last; who waits for trust goes on waiting.
-                        Change::Lost(_) => continue,
-                    }
-                    self.metrics.registered_webhooks(registered.as_ref().map_or(0, |found| found.webhooks.len()));
-                    if registered.is_none() && !std::mem::replace(&mut missed, true) {
-                        tracing::warn!(
-                            "the registration `{NAME}` is not there: IAM objects and Namespaces are stored unchecked"
-                        );
-                    }
-                    missed &= registered.is_none();
-                    let seen = match &registered {
-                        Some(registered) => Trusted::Registered(registered.bundle()),
-                        None => Trusted::Nowhere,
-                    };
-                    if let Some((_, trusted)) = &ours {
-                        trusted.send_if_modified(|before| std::mem::replace(before, seen.clone()) != seen);
-                    }
+                    sight.take(change, Instant::now());
+                    self.metrics.registered_webhooks(sight.webhooks());
                 }
                 Ok(()) = renewed(&mut ours) => {}
                 Ok(()) = replicas.changed() => {}
                 Ok(()) = role.changed() => {}
                 () = at(again) => {}
+                () = at(sight.gives_up(now)) => {}
             }
         }
+    }
+}
+
+// === impl Sight ===
+
+impl Sight {
+    fn take(&mut self, change: Change<ValidatingWebhookConfiguration>, now: Instant) {
+        self.registered = match change {
+            Change::Listed(found) => found.iter().find_map(Registered::read),
+            Change::Applied(found) => Registered::read(&found),
+            Change::Gone(_) => None,
+            // Nothing else is known than what was seen last; who waits for trust goes on waiting.
+            Change::Lost(kind) => {
+                if kind == RefusalKind::Refused && self.looked == Looked::NotYet {
+                    self.looked = Looked::Refused(now);
+                }
+                return;
+            }
+        };
+        self.looked = Looked::Seen;
+    }
+
+    fn trusted(&self, now: Instant) -> Trusted {
+        match (&self.registered, self.looked) {
+            (Some(registered), _) => Trusted::Registered(registered.bundle()),
+            (None, Looked::Seen) => Trusted::Nowhere,
+            // Not for us to see, and so not for us to keep.
+            (None, Looked::Refused(since)) if now.saturating_duration_since(since) >= LOOKING => Trusted::Nowhere,
+            (None, Looked::Refused(_) | Looked::NotYet) => Trusted::Unseen,
+        }
+    }
+
+    /// When it is given up.
+    fn gives_up(&self, now: Instant) -> Option<Instant> {
+        match self.looked {
+            Looked::Refused(since) => since.checked_add(LOOKING).filter(|end| *end > now),
+            Looked::NotYet | Looked::Seen => None,
+        }
+    }
+
+    /// How many webhooks of ours are registered, as far as is known.
+    fn webhooks(&self) -> usize {
+        self.registered.as_ref().map_or(0, |found| found.webhooks.len())
+    }
+}
+
+// === impl Pace ===
+
+impl Pace {
+    /// A write was made, or refused for this reason.
+    fn wrote(&mut self, refused: Option<RefusalKind>, now: Instant) {
+        let asked = match refused {
+            None | Some(RefusalKind::Conflict | RefusalKind::Gone) => {
+                self.failures = 0;
+                Duration::ZERO
+            }
+            Some(kind) => {
+                self.failures = self.failures.saturating_add(1);
+                if let RefusalKind::Throttled(wait) = kind { wait } else { Duration::ZERO }
+            }
+        };
+        let grown = PAUSE.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
+        self.next = now.checked_add(grown.max(asked).min(LONGEST_PAUSE));
     }
 }
 
@@ -146,10 +232,10 @@ impl Registered {
     }
 
     /// The certificates that every webhook of ours trusts, PEM.
-    fn bundle(&self) -> String {
+    fn bundle(&self) -> BTreeSet<String> {
         let mut all = self.webhooks.iter().map(|webhook| bundle::certificates(&webhook.bundle));
         let first = all.next().unwrap_or_default();
-        all.fold(first, |common, certificates| &common & &certificates).into_iter().collect()
+        all.fold(first, |common, certificates| &common & &certificates)
     }
 
     /// What to apply so that these are trusted, and no others, by every webhook of ours that is registered; `None` when
@@ -229,7 +315,7 @@ mod tests {
             &[("objects.kube-iam.dev", &a), ("accounts.kube-iam.dev", ""), ("else.example.org", "")],
         );
         let registered = Registered::read(&found).unwrap();
-        assert_eq!(registered.bundle(), "");
+        assert_eq!(registered.bundle(), BTreeSet::new());
         let wanted = BTreeSet::from([b.clone(), a.clone()]);
         let patch = registered.patch(&wanted).unwrap();
         assert_eq!(patch["metadata"], json!({"name": "kube-iam", "uid": "u", "resourceVersion": "7"}));
@@ -241,13 +327,54 @@ mod tests {
         let kept = registration("kube-iam", &[("objects.kube-iam.dev", &both), ("accounts.kube-iam.dev", &both)]);
         let kept = Registered::read(&kept).unwrap();
         assert_eq!(kept.patch(&wanted), None);
-        assert_eq!(kept.bundle(), both);
+        assert_eq!(kept.bundle(), wanted);
         assert!(
             Registered::read(&registration("kube-iam", &[("objects.kube-iam.dev", &format!("#{both}"))]))
                 .unwrap()
                 .patch(&wanted)
                 .is_some()
         );
+    }
+
+    #[test]
+    fn a_registration_that_may_not_be_read_counts_as_none_after_a_while_only() {
+        let start = Instant::now();
+        let end = start + LOOKING;
+        let mut sight = Sight::default();
+        assert_eq!((sight.trusted(end), sight.gives_up(end)), (Trusted::Unseen, None));
+        sight.take(Change::Lost(RefusalKind::Unavailable), start);
+        assert_eq!((sight.trusted(end), sight.gives_up(end)), (Trusted::Unseen, None));
+        sight.take(Change::Lost(RefusalKind::Refused), start);
+        assert_eq!((sight.trusted(start), sight.gives_up(start)), (Trusted::Unseen, Some(end)));
+        sight.take(Change::Lost(RefusalKind::Refused), start + Duration::from_secs(30));
+        assert_eq!((sight.trusted(end), sight.gives_up(end)), (Trusted::Nowhere, None));
+
+        // The right has come.
+        let found = registration("kube-iam", &[("objects.kube-iam.dev", &certificate('A'))]);
+        sight.take(Change::Listed(vec![found.clone()]), end);
+        let trusted = Trusted::Registered(BTreeSet::from([certificate('A')]));
+        assert_eq!((sight.trusted(end), sight.webhooks()), (trusted.clone(), 1));
+        // And has gone.
+        sight.take(Change::Lost(RefusalKind::Refused), end);
+        assert_eq!(sight.trusted(end + LOOKING), trusted);
+        sight.take(Change::Gone(found), end);
+        assert_eq!((sight.trusted(end), sight.webhooks()), (Trusted::Nowhere, 0));
+    }
+
+    #[test]
+    fn writes_that_are_refused_become_rare() {
+        let now = Instant::now();
+        let mut pace = Pace::default();
+        assert_eq!(pace.next, None);
+        let mut after = |refused| {
+            pace.wrote(refused, now);
+            (pace.next.unwrap() - now).as_secs()
+        };
+        let refused = Some(RefusalKind::Refused);
+        assert_eq!([refused; 7].map(&mut after), [2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(after(Some(RefusalKind::Conflict)), 2);
+        assert_eq!(after(Some(RefusalKind::Throttled(Duration::from_secs(9)))), 9);
+        assert_eq!([None, None].map(after), [2, 2]);
     }
 
     #[test]

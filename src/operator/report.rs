@@ -10,8 +10,8 @@ use kube::api::{Api, ObjectMeta, Patch, PatchParams};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::call::{Refusal, RefusalKind, call};
-use super::replicas::{AUTHORITIES, DIGEST, LIVENESS, REPLICA, REVISION, ReplicaId, VECTOR};
+use super::call::{CALL, Refusal, RefusalKind, call};
+use super::replicas::{AUTHORITIES, Connection, DIGEST, LIVENESS, REPLICA, REVISION, ReplicaId, VECTOR, View};
 use super::run::{FIELD_MANAGER, Heard};
 use crate::name::Revision;
 use crate::store::{InForce, Reader};
@@ -46,11 +46,11 @@ enum Service {
 // === impl Reporter ===
 
 impl Reporter {
-    /// Reports for ever.
-    pub(super) async fn run(&mut self) {
+    /// Reports for ever. `replicas` tells whether the API server lets Leases be seen.
+    pub(super) async fn run(&mut self, replicas: &watch::Receiver<View>) {
         let mut publications = self.in_force.publications();
         let mut failed = false;
-        let mut last = Instant::now();
+        let mut last: Option<Instant> = None;
         loop {
             publications.mark_unchanged();
             self.authorities.mark_unchanged();
@@ -59,7 +59,7 @@ impl Reporter {
             let pause = match self.report(Service::Serving).await {
                 Ok(()) => {
                     failed = false;
-                    last = Instant::now();
+                    last = Some(Instant::now());
                     self.tell(Heard::Yes);
                     EVERY
                 }
@@ -69,8 +69,9 @@ impl Reporter {
                         (true, _) | (_, RefusalKind::Gone) => tracing::debug!(%refusal, "cannot report"),
                         (false, _) => tracing::warn!(%refusal, "cannot report to the other replicas"),
                     }
-                    if refusal.kind == RefusalKind::Refused && last.elapsed() >= LIVENESS {
-                        self.tell(Heard::Refused(refusal.to_string()));
+                    let connection = replicas.borrow().connection;
+                    if is_unheard(refusal.kind, connection, last.map(|last| last.elapsed())) {
+                        self.tell(Heard::No(refusal.to_string()));
                     }
                     failed = true;
                     Duration::from_secs(1)
@@ -136,7 +137,49 @@ impl Reporter {
     }
 }
 
+/// Whether the others have not heard of this replica, whose last report was so long ago.
+///
+/// An API server that answers nobody, or not about Leases, has none of them hear of any: nothing is lost by going on.
+fn is_unheard(kind: RefusalKind, connection: Connection, silence: Option<Duration>) -> bool {
+    let Some(silence) = silence else { return true };
+    match kind {
+        // A Lease that all are silent in is seen to be so after [`LIVENESS`].
+        RefusalKind::Unavailable => silence >= LIVENESS.saturating_add(CALL) && connection == Connection::Seen,
+        RefusalKind::Gone
+        | RefusalKind::Conflict
+        | RefusalKind::TooLarge
+        | RefusalKind::Throttled(_)
+        | RefusalKind::Refused => silence >= LIVENESS,
+    }
+}
+
 /// Nothing changes any more where the other end is gone; only the time passes.
 async fn closed(next: Instant) {
     tokio::time::sleep_until(next).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_is_unheard_before_its_first_report_and_when_the_next_ones_fail_for_too_long() {
+        use Connection::{Lost, Seen};
+        let kinds = [
+            RefusalKind::Gone,
+            RefusalKind::Conflict,
+            RefusalKind::TooLarge,
+            RefusalKind::Throttled(Duration::from_secs(1)),
+            RefusalKind::Refused,
+            RefusalKind::Unavailable,
+        ];
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        for kind in kinds {
+            assert!(is_unheard(kind, Lost, None), "{kind:?}");
+            assert!(!is_unheard(kind, Seen, seconds(9)), "{kind:?}");
+            assert!(is_unheard(kind, Seen, seconds(15)), "{kind:?}");
+            // Where no Lease can be seen nobody hears of anybody.
+            assert_eq!(is_unheard(kind, Lost, seconds(3_600)), kind != RefusalKind::Unavailable, "{kind:?}");
+        }
+    }
 }

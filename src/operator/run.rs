@@ -1,5 +1,6 @@
 //! All of it together, from start to clean end.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,11 +23,13 @@ use super::registration::Keeper;
 use super::replicas::{LIVENESS, REPLICA, ReplicaId, Table, View};
 use super::report::Reporter;
 use super::root::{self, Uses};
-use crate::store::{CatalogReader, InForce, Reader, RootUse};
+use crate::store::{CatalogReader, InForce, Reader, RootUse, Vector};
 use crate::telemetry::Metrics;
 
 /// The field manager of all that is written but finalizers and `caBundle`s.
 pub(super) const FIELD_MANAGER: &str = "kube-iam";
+/// Where Leases are: with kube-iam itself, which need not be the management account.
+const NAMESPACE: &str = "kube-iam-system";
 /// The pause after a part of the operator panicked.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often Leases of replicas that are long gone are looked for.
@@ -38,8 +41,6 @@ const END: Duration = Duration::from_secs(2);
 pub struct Parts {
     /// The cluster.
     pub client: Client,
-    /// The management account: where Leases are.
-    pub namespace: String,
     /// Who this replica is.
     pub id: ReplicaId,
     /// What the cluster holds.
@@ -54,26 +55,31 @@ pub struct Parts {
     pub root_uses: mpsc::Receiver<RootUse>,
     /// Told whether the other replicas hear of this one.
     pub heard: watch::Sender<Heard>,
+    /// How often the API server went back to an older state, as far as this replica knows; told when another knows more.
+    pub epoch: watch::Sender<u64>,
 }
 
 /// Whether the other replicas hear of this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// They do, or nothing is known to keep them from it.
+    /// They do, as far as is known.
     Yes,
-    /// The API server answers, and has not let this replica report for so long that nobody waits for it any more; why.
-    Refused(String),
+    /// They have not yet, or for so long that none of them waits for this one any more; why.
+    No(String),
 }
 
 /// Whom the API server trusts when it calls our webhooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trusted {
-    /// Nobody has looked yet.
+    /// Nobody has been able to look yet.
     Unseen,
     /// Nobody: it calls none, as far as can be seen.
     Nowhere,
-    /// The certificates that every webhook of ours in the registration trusts, PEM.
-    Registered(String),
+    /// The certificates that every webhook of ours in the registration trusts, PEM, each as [`certificates_in_order`]
+    /// writes it.
+    ///
+    /// [`certificates_in_order`]: super::certificates_in_order
+    Registered(BTreeSet<String>),
 }
 
 /// Under which authority our webhooks are served.
@@ -101,6 +107,7 @@ pub struct Operator {
     id: ReplicaId,
     metrics: Arc<Metrics>,
     root_uses: mpsc::Receiver<RootUse>,
+    epoch: watch::Sender<u64>,
 }
 
 // === impl Operator ===
@@ -108,8 +115,8 @@ pub struct Operator {
 impl Operator {
     /// An operator that has not begun.
     pub fn new(parts: Parts) -> Self {
-        let Parts { client, namespace, id, catalog, in_force, metrics, authorities, root_uses, heard } = parts;
-        let leases: Api<Lease> = Api::namespaced(client.clone(), &namespace);
+        let Parts { client, id, catalog, in_force, metrics, authorities, root_uses, heard, epoch } = parts;
+        let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
         let own = match &authorities {
             Authorities::Ours { certificates, .. } => certificates.clone(),
             Authorities::Theirs => watch::channel(String::new()).1,
@@ -136,6 +143,7 @@ impl Operator {
             id,
             metrics,
             root_uses,
+            epoch,
         }
     }
 
@@ -147,16 +155,16 @@ impl Operator {
         let (view, views) = watch::channel(View::default());
         let (mut roles_of_keeper, mut views_of_keeper) = (roles.clone(), views.clone());
         let roles_of_recorder = roles.clone();
-        let (mut roles_of_reconciler, mut views_of_reconciler) = (roles.clone(), views);
+        let (mut roles_of_reconciler, mut views_of_reconciler) = (roles.clone(), views.clone());
         let mut uses = Uses::default();
-        let Self { reporter, candidate, reconciler, keeper, leases, client, id, metrics, root_uses } = &mut self;
+        let Self { reporter, candidate, reconciler, keeper, leases, client, id, metrics, root_uses, epoch } = &mut self;
         let catalog = reconciler.catalog.clone();
         let performer = Performer { client, id, metrics };
         tokio::select! {
             () = stop => {}
-            () = for_ever("report", metrics, async || reporter.run().await) => {}
+            () = for_ever("report", metrics, async || reporter.run(&views).await) => {}
             () = for_ever("election", metrics, async || candidate.run(&role).await) => {}
-            () = for_ever("replicas", metrics, async || replicas(leases, id, metrics, &roles, &view).await) => {}
+            () = for_ever("replicas", metrics, async || replicas(leases, id, (metrics, epoch), &roles, &view).await) => {}
             () = for_ever("status", metrics, async || {
                 reconciler.run(&mut roles_of_reconciler, &mut views_of_reconciler).await;
             }) => {}
@@ -192,11 +200,22 @@ async fn for_ever(part: &str, metrics: &Metrics, mut run: impl AsyncFnMut()) {
     }
 }
 
+/// Takes over the latest epoch in which another replica lives; whether it is later than our own. Until everything has been
+/// listed in it, nothing that is seen here can be compared with what is seen there.
+fn is_later(epoch: &watch::Sender<u64>, seen: &View) -> bool {
+    let latest = seen.live.values().map(Vector::epoch).max().unwrap_or(0);
+    epoch.send_if_modified(|epoch| {
+        let is_later = latest > *epoch;
+        *epoch = latest.max(*epoch);
+        is_later
+    })
+}
+
 /// Follows the Leases of all replicas, and as the holder forgets those of replicas that are long gone.
 async fn replicas(
     leases: &Api<Lease>,
     id: &ReplicaId,
-    metrics: &Metrics,
+    (metrics, epoch): (&Metrics, &watch::Sender<u64>),
     role: &watch::Receiver<Role>,
     view: &watch::Sender<View>,
 ) {
@@ -210,6 +229,9 @@ async fn replicas(
     loop {
         let now = Instant::now();
         let seen = table.view(id, now);
+        if is_later(epoch, &seen) {
+            tracing::error!("another replica saw the API server go back to an older state: everything is listed anew");
+        }
         metrics.live_replicas(seen.live.len().saturating_add(1));
         view.send_if_modified(|before| std::mem::replace(before, seen.clone()) != seen);
         let death = table.next_death(now);
@@ -237,5 +259,26 @@ async fn replicas(
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_epoch_of_a_live_replica_is_everybodys() {
+        let epoch = watch::Sender::new(0);
+        let mut told = epoch.subscribe();
+        let live = |vectors: &[&str]| View {
+            live: vectors.iter().map(|vector| ((*vector).to_owned(), Vector::parse(vector))).collect(),
+            ..View::default()
+        };
+        assert!(!is_later(&epoch, &live(&[])) && !is_later(&epoch, &live(&["IamUser=1000"])));
+        assert!(!told.has_changed().unwrap());
+        // One of its kinds is enough: it has begun to list.
+        assert!(is_later(&epoch, &live(&["IamUser=1000", "IamUser=1000,IamPolicy=2/50", "IamUser=1/9"])));
+        assert_eq!(*told.borrow_and_update(), 2);
+        assert!(!is_later(&epoch, &live(&["IamUser=1/9"])) && !told.has_changed().unwrap());
     }
 }

@@ -30,6 +30,7 @@ mod health;
 mod https;
 mod lifecycle;
 mod limits;
+mod provided;
 mod question;
 mod readiness;
 mod reject;

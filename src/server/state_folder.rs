@@ -35,6 +35,7 @@ use super::api_server_files::{
 };
 use super::authority::{Authority, AuthorityError, Pair, ServingNames};
 use super::private_file;
+use super::provided::{Provided, trusted_for};
 pub use super::succession::PATIENCE;
 use super::succession::{self, Announced, Authorities, ended_line};
 use super::tls::{CertificateError, ClientAuth, ClientSource, ServingSource, Sources, Tls};
@@ -56,8 +57,6 @@ pub struct Settings {
     pub root: PathBuf,
     /// Where the webhooks listen, with the port that was taken.
     pub address: SocketAddr,
-    /// More host names for the serving certificate.
-    pub hosts: Vec<String>,
     /// The mode.
     pub mode: Mode,
     /// Serving certificate and key that somebody else provides.
@@ -77,7 +76,7 @@ pub struct Settings {
 /// When they cannot be read: nothing has served from this folder yet.
 pub fn trusted(root: &Path, certificate: Option<&Path>) -> Result<String, StateFolderError> {
     match certificate {
-        Some(certificate) => trusted_for(certificate),
+        Some(certificate) => trusted_for(certificate).map_err(StateFolderError::Tls),
         None => succession::trusted_pem(&root.join("tls")),
     }
 }
@@ -155,32 +154,37 @@ pub enum StateFolderError {
 pub fn prepare(settings: &Settings, now: i64) -> Result<Tls, StateFolderError> {
     let held = Held::new(settings)?;
     let folder = held.folder(settings, now);
-    let prepared = folder.prepare()?;
+    let prepared = folder.prepare(None)?;
     let tls = Tls::start(prepared.sources.clone(), settings.client_auth, now).map_err(StateFolderError::Tls)?;
     folder.write_api_server_files(&prepared)?;
     Ok(tls)
 }
 
 /// Takes the step of a succession of authorities that is due, if one is, and puts what follows from it in use: new
-/// connections meet it, and the files for the API server name it. `announced` says whether everybody who was told whom to
-/// trust has been seen to know.
+/// connections meet it, and the files for the API server name it. The same where somebody else provides certificates that
+/// name another authority. `announced` says whether everybody who was told whom to trust has been seen to know.
 ///
 /// # Errors
 /// As [`prepare`]; the certificates in use stay.
 pub fn renew(settings: &Settings, tls: &Tls, now: i64, announced: Announced) -> Result<(), StateFolderError> {
-    if settings.serving.is_some() && settings.client_ca.is_some() {
-        return Ok(());
-    }
     let held = Held::new(settings)?;
     let folder = held.folder(settings, now);
-    succession::advance(&held.tls, now, settings.patience, announced)?;
-    // Also what an earlier look could not put in use is done now.
-    let trusted = Authorities::load(&held.tls, now)?.trusted_pem();
-    let is_in_use = settings.serving.is_some() || tls.trusted() == trusted;
-    if is_in_use && !folder.client_is_due()? {
+    if settings.serving.is_none() || settings.client_ca.is_none() {
+        succession::advance(&held.tls, now, settings.patience, announced)?;
+    }
+    let is_due = folder.client_is_due()?;
+    let prepared = folder.prepare(Some(tls))?;
+    // Also what an earlier look could not put in use is done now. Files are left alone otherwise: people edit them.
+    let sources = &prepared.sources;
+    let is_in_use = tls.trusted() == sources.trusted
+        && tls.accepts(&sources.clients)
+        && match &sources.serving {
+            ServingSource::Files { authority, .. } => tls.authority() == *authority,
+            ServingSource::SelfIssued(_) => true,
+        };
+    if is_in_use && !is_due {
         return Ok(());
     }
-    let prepared = folder.prepare()?;
     folder.write_api_server_files(&prepared)?;
     tls.adopt(prepared.sources, now).map_err(StateFolderError::Tls)
 }
@@ -214,7 +218,6 @@ struct Held {
 /// What to serve with, and what an API server must know.
 struct Prepared {
     sources: Sources,
-    trusted: String,
     client_pair: Option<Pair>,
     hosts: Vec<String>,
 }
@@ -249,7 +252,7 @@ impl Held {
 // === impl Folder ===
 
 impl Folder<'_> {
-    fn prepare(&self) -> Result<Prepared, StateFolderError> {
+    fn prepare(&self, in_use: Option<&Tls>) -> Result<Prepared, StateFolderError> {
         let names = self.names();
         let hosts = admission_hosts(&names, self.settings.address);
         let own_clients = self.settings.client_ca.is_none();
@@ -268,9 +271,10 @@ impl Folder<'_> {
         };
         let (serving, trusted) = match (&self.settings.serving, authorities) {
             (Some((certificate, key)), _) => {
-                let (certificate, key) = (absolute(certificate), absolute(key));
-                let trusted = trusted_for(&certificate)?;
-                (ServingSource::Files { certificate, key }, trusted)
+                let files = (absolute(certificate), absolute(key));
+                let provided = Provided::look(files, in_use, self.settings.patience, self.now);
+                let Provided { serving, trusted } = provided.map_err(StateFolderError::Tls)?;
+                (serving, trusted)
             }
             (None, Some(authorities)) => {
                 let trusted = authorities.trusted_pem();
@@ -279,7 +283,7 @@ impl Folder<'_> {
             }
             (None, None) => return Err(StateFolderError::NoAuthorityKey { path: self.tls.join("ca.key") }),
         };
-        Ok(Prepared { sources: Sources { serving, clients, trusted: trusted.clone() }, trusted, client_pair, hosts })
+        Ok(Prepared { sources: Sources { serving, clients, trusted }, client_pair, hosts })
     }
 
     /// Whether the client certificate that we issued needs to be renewed.
@@ -294,14 +298,12 @@ impl Folder<'_> {
     }
 
     fn names(&self) -> ServingNames {
-        let mut hosts = vec!["localhost".to_owned(), SERVICE_HOST.to_owned()];
-        hosts.extend(self.settings.hosts.iter().cloned());
+        let hosts = vec!["localhost".to_owned(), SERVICE_HOST.to_owned()];
         let mut addresses = vec![std::net::Ipv4Addr::LOCALHOST.into(), std::net::Ipv6Addr::LOCALHOST.into()];
         let listen = reachable(self.settings.address).ip();
         if !addresses.contains(&listen) {
             addresses.push(listen);
         }
-        hosts.dedup();
         ServingNames { hosts, addresses }
     }
 
@@ -333,7 +335,7 @@ impl Folder<'_> {
         };
         let authorizer = self.root.join(AUTHORIZER_KUBECONFIG);
         let admission = self.root.join("admission.kubeconfig");
-        let kubeconfig = authorizer_kubeconfig(self.settings.address, &prepared.trusted, &identity);
+        let kubeconfig = authorizer_kubeconfig(self.settings.address, &prepared.sources.trusted, &identity);
         write(&authorizer, &kubeconfig)?;
         // An API server reads this kubeconfig at its start and never again, but files that it names with each connection.
         let both = self.tls.join("client.pem");
@@ -382,14 +384,6 @@ fn admission_hosts(names: &ServingNames, address: SocketAddr) -> Vec<String> {
     }
     hosts.dedup();
     hosts
-}
-
-/// Whom an API server must trust to meet a certificate that somebody else provides: `ca.crt` beside it, as in a mounted
-/// Secret, else the certificate and its chain themselves.
-fn trusted_for(certificate: &Path) -> Result<String, StateFolderError> {
-    let beside = certificate.with_file_name("ca.crt");
-    let path = if beside.is_file() { &beside } else { certificate };
-    std::fs::read_to_string(path).map_err(|source| StateFolderError::Read { path: path.to_owned(), source })
 }
 
 /// Whether our listener would take this client certificate.

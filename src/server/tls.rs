@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use rustls::pki_types::pem::PemObject;
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::lifecycle::{Lifecycle, stopped};
+use super::provided::trusted_for;
 use super::readiness::{Condition, Readiness};
 use super::state_folder::SelfIssued;
 use super::validity::Validity;
@@ -30,6 +31,9 @@ pub enum ServingSource {
         certificate: PathBuf,
         /// Its key.
         key: PathBuf,
+        /// Whom callers trust to meet what the files held, PEM: while they name others, what they held is served. `None`:
+        /// whatever they hold is.
+        authority: Option<String>,
     },
 }
 
@@ -103,6 +107,12 @@ pub enum CertificateError {
         /// What the TLS library said.
         source: rustls::Error,
     },
+    /// The files changed while they were read.
+    #[error("the files beside `{place}` changed while they were read")]
+    Changed {
+        /// The file of the certificate.
+        place: String,
+    },
     /// The client authorities cannot be used.
     #[error("the client authorities in `{place}` cannot be used")]
     Clients {
@@ -129,10 +139,16 @@ pub struct Tls {
 /// Certificates as they were read, and what was made of them.
 struct Loaded {
     sources: Sources,
+    /// Since when callers are told to trust whom they are told to trust.
+    told: Instant,
     material: Material,
+    key: PrivateKeyDer<'static>,
     validity: Validity,
     config: Arc<ServerConfig>,
 }
+
+/// A certificate with its chain, and its key.
+type Served = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// The public part of what was read: when it is the same, so is the key.
 #[derive(PartialEq, Eq)]
@@ -157,13 +173,44 @@ impl Tls {
     /// # Errors
     /// As [`Tls::start`]; the certificates in use stay.
     pub fn adopt(&self, sources: Sources, now: i64) -> Result<(), CertificateError> {
-        self.current.store(Arc::new(Loaded::read(sources, self.client_auth, now)?));
+        let current = self.current.load_full();
+        let (chain, key) = current.serving(&sources.serving, now)?;
+        let material = Material { chain, clients: sources.clients.read()? };
+        let mut loaded = Loaded::new(sources, material, key, self.client_auth)?;
+        if loaded.sources.trusted == current.sources.trusted {
+            loaded.told = current.told;
+        }
+        self.current.store(Arc::new(loaded));
         Ok(())
     }
 
     /// Whom callers must trust to meet the serving certificate, PEM.
     pub fn trusted(&self) -> String {
         self.current.load().sources.trusted.clone()
+    }
+
+    /// Whether callers have been told for so long to trust these.
+    pub(super) fn has_told(&self, trusted: &str, patience: Duration) -> bool {
+        let current = self.current.load();
+        current.sources.trusted == trusted && current.told.elapsed() >= patience
+    }
+
+    /// Who is named by the files that somebody else provides, as far as they are in use.
+    pub(super) fn authority(&self) -> Option<String> {
+        match &self.current.load().sources.serving {
+            ServingSource::Files { authority, .. } => authority.clone(),
+            ServingSource::SelfIssued(_) => None,
+        }
+    }
+
+    /// Whether the client certificates of these authorities are accepted, and no others.
+    pub(super) fn accepts(&self, clients: &ClientSource) -> bool {
+        match (&self.current.load().sources.clients, clients) {
+            (ClientSource::SelfIssued(current), ClientSource::SelfIssued(clients)) => current == clients,
+            (ClientSource::File(current), ClientSource::File(path)) => current == path,
+            (ClientSource::SelfIssued(_), ClientSource::File(_))
+            | (ClientSource::File(_), ClientSource::SelfIssued(_)) => false,
+        }
     }
 
     /// What the next connection uses.
@@ -192,13 +239,14 @@ impl Tls {
                 }
                 sources.serving.read(now)?
             }
-            source => source.read(now)?,
+            source => current.serving(source, now)?,
         };
         let material = Material { chain, clients };
         if material == current.material {
             return Ok(Refreshed::Unchanged);
         }
-        let loaded = Loaded::new(sources.clone(), material, key, self.client_auth)?;
+        let mut loaded = Loaded::new(sources.clone(), material, key, self.client_auth)?;
+        loaded.told = current.told;
         self.current.store(Arc::new(loaded));
         Ok(Refreshed::Swapped)
     }
@@ -222,21 +270,37 @@ impl Loaded {
         let leaf = material.chain.first();
         let validity = leaf.and_then(|leaf| Validity::of(leaf).ok());
         let validity = validity.ok_or_else(|| CertificateError::Certificate { place: sources.serving.place() })?;
-        let config = Arc::new(server_config(&material, key, client_auth, &sources)?);
-        Ok(Self { sources, material, validity, config })
+        let config = Arc::new(server_config(&material, key.clone_key(), client_auth, &sources)?);
+        Ok(Self { sources, told: Instant::now(), material, key, validity, config })
+    }
+
+    /// What to serve next: what is served now while the files name others than callers trust.
+    fn serving(&self, source: &ServingSource, now: i64) -> Result<Served, CertificateError> {
+        let read = source.read(now)?;
+        let ServingSource::Files { certificate, authority: Some(authority), .. } = source else { return Ok(read) };
+        // Read last, for it is what tells whether the others are new.
+        if trusted_for(certificate)? == *authority {
+            return Ok(read);
+        }
+        match &self.sources.serving {
+            ServingSource::Files { authority: Some(current), .. } if current == authority => {
+                Ok((self.material.chain.clone(), self.key.clone_key()))
+            }
+            _ => Err(CertificateError::Changed { place: source.place() }),
+        }
     }
 }
 
 // === impl ServingSource ===
 
 impl ServingSource {
-    fn read(&self, now: i64) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), CertificateError> {
+    fn read(&self, now: i64) -> Result<Served, CertificateError> {
         let (certificate, key) = match self {
             Self::SelfIssued(issuing) => {
                 let pair = issuing.issue(now).map_err(CertificateError::Issue)?;
                 (pair.certificate_pem.into_bytes(), pair.key_pem.into_bytes())
             }
-            Self::Files { certificate, key } => (read(certificate)?, read(key)?),
+            Self::Files { certificate, key, .. } => (read(certificate)?, read(key)?),
         };
         let chain = certificates(&certificate).ok_or_else(|| CertificateError::Certificate { place: self.place() })?;
         let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| CertificateError::Key { place: self.key_place() })?;
@@ -356,7 +420,7 @@ fn server_config(
 }
 
 /// All certificates of a PEM text; none when there is none or one of them is damaged.
-fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+pub(super) fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().ok()?;
     Some(certificates).filter(|certificates| !certificates.is_empty())
 }

@@ -343,6 +343,11 @@ impl Catalog {
         self.kinds.keys()
     }
 
+    /// A kind is seen in this epoch from now on.
+    pub fn begin(&mut self, kind: WatchedKind, epoch: u64) {
+        self.vector.begin(kind, epoch);
+    }
+
     /// A kind has been seen up to this resource version.
     pub fn seen(&mut self, kind: WatchedKind, version: u64) {
         self.vector.set(kind, version);

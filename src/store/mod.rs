@@ -15,4 +15,4 @@ pub use catalog::{Catalog, CatalogReader, CatalogWriter, Entry, NamespaceEntry, 
 pub use in_force::InForce;
 pub use pointer::{Publisher, Reader, channel};
 pub use root_use::{RootUse, RootUses, root_uses};
-pub use vector::{Vector, WatchedKind};
+pub use vector::{Seen, Vector, WatchedKind};

@@ -278,12 +278,13 @@ fn the_api_server_knows_every_field_that_the_chart_renders() {
     let namespaces = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": MANAGEMENT}});
     cluster.kubectl_with_input(cluster.admin(), ["apply", "-f", "-"], &namespaces.to_string()).succeeded();
     for values in [
-        json!({"grafanaDashboard": {"enabled": true}, "existingSecret": "tls"}),
+        json!({"grafanaDashboard": {"enabled": true}}),
         json!({"workload": "DaemonSet", "state": {"hostPath": "/srv/kube-iam"}, "installers": ["a", "b"]}),
         beside(4711),
         json!({
             "podLabels": {"a": "b"}, "podAnnotations": {"a": "b"}, "imagePullSecrets": [{"name": "pull"}],
             "networkPolicy": {"apiServerCIDRs": ["10.0.0.1/32"]}, "podDisruptionBudget": {"maxUnavailable": "50%"},
+            "existingSecret": "tls",
             "webhook": {"url": "https://127.0.0.1:4711", "caBundle": ca_bundle(cluster)},
         }),
     ] {
@@ -324,7 +325,8 @@ fn a_namespace_of_the_restricted_profile_lets_the_pods_in() {
         let dry = ["create", "--dry-run=server", "--validate=strict", "-f", "-"];
         cluster.kubectl_with_input(cluster.admin(), dry, &pod.to_string())
     };
-    for values in [json!({}), json!({"existingSecret": "tls"}), json!({"certManager": {"enabled": true}})] {
+    let secret = json!({"existingSecret": "tls", "webhook": {"caBundle": ca_bundle(cluster)}});
+    for values in [json!({}), secret, json!({"certManager": {"enabled": true}})] {
         apply(&values).succeeded();
     }
     // The host's network is what that profile forbids; the README says so.

@@ -70,9 +70,11 @@ fn every_way_to_run_brings_what_it_needs_and_no_more() {
         inventory(&rendered(&everything)),
         with([
             "Certificate kube-iam",
+            "Certificate kube-iam-ca",
             "ConfigMap kube-iam-dashboard",
             "Deployment kube-iam",
             "Issuer kube-iam",
+            "Issuer kube-iam-ca",
             "NetworkPolicy kube-iam",
             "PodDisruptionBudget kube-iam",
             "PrometheusRule kube-iam",
@@ -113,7 +115,7 @@ fn rights_are_these_and_no_others() {
     grant("kube-iam.dev", &kinds, "", &["list", "watch"]);
     grant("kube-iam.dev", &["iamgroups", "iampolicies"], "", &["patch"]);
     grant("kube-iam.dev", &kinds.map(|kind| format!("{kind}/status")).each_ref().map(String::as_str), "", &["patch"]);
-    grant("", &["namespaces"], "", &["list", "watch"]);
+    grant("", &["namespaces"], "", &["get", "list", "watch"]);
     grant("apiextensions.k8s.io", &["customresourcedefinitions"], "", &["get", "list", "watch"]);
     grant("apiregistration.k8s.io", &["apiservices"], "", &["list", "watch"]);
     let registrations = ["validatingwebhookconfigurations"];
@@ -220,7 +222,7 @@ fn certificates_come_from_kube_iam_from_cert_manager_or_from_a_secret() {
     let own = rendered(&json!({}));
     assert_eq!(environment(&own, "KUBE_IAM_TLS_CERT"), None);
 
-    let secret = rendered(&json!({"existingSecret": "webhook-tls"}));
+    let secret = rendered(&json!({"existingSecret": "webhook-tls", "webhook": {"caBundle": "QUJD"}}));
     assert_eq!(environment(&secret, "KUBE_IAM_TLS_CERT").unwrap(), "/etc/kube-iam/tls/tls.crt");
     assert_eq!(environment(&secret, "KUBE_IAM_TLS_KEY").unwrap(), "/etc/kube-iam/tls/tls.key");
     let volumes = &pod(&secret)["spec"]["volumes"];
@@ -240,6 +242,45 @@ fn certificates_come_from_kube_iam_from_cert_manager_or_from_a_secret() {
 }
 
 #[test]
+fn a_certificate_of_cert_manager_holds_for_whatever_api_servers_call() {
+    let sans = |further: Value| {
+        let mut values = json!({"certManager": {"enabled": true}});
+        values.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+        let objects = rendered(&values);
+        let spec = object(&objects, "Certificate", "kube-iam")["spec"].clone();
+        let names = |field: &str| list(&spec[field]).iter().map(|name| text(name).to_owned()).collect::<Vec<_>>();
+        (names("dnsNames")[2..].to_vec(), names("ipAddresses")[2..].to_vec())
+    };
+    let none: Vec<String> = Vec::new();
+    let one = |name: &str| vec![name.to_owned()];
+    assert_eq!(sans(json!({})), (none.clone(), none.clone()));
+    assert_eq!(sans(json!({"workload": "DaemonSet"})), (none.clone(), none.clone()));
+    let fixed = json!({"workload": "DaemonSet", "listen": {"address": "169.254.20.20"}});
+    assert_eq!(sans(fixed), (none.clone(), one("169.254.20.20")));
+    let everywhere =
+        json!({"workload": "DaemonSet", "listen": {"address": "[::]"}, "webhook": {"url": "https://[fd00::7]:1"}});
+    assert_eq!(sans(everywhere), (none.clone(), one("fd00::7")));
+    let by_url = |url: &str| json!({"webhook": {"url": url}});
+    assert_eq!(sans(by_url("https://10.0.0.9:8443/")), (none.clone(), one("10.0.0.9")));
+    assert_eq!(sans(by_url("https://iam.example.org")), (one("iam.example.org"), none.clone()));
+    assert_eq!(sans(by_url("https://localhost:9443")), (none.clone(), none));
+}
+
+#[test]
+fn the_authority_of_the_release_outlives_its_serving_certificate() {
+    let objects = rendered(&json!({"certManager": {"enabled": true}}));
+    let certificate = |name: &str| object(&objects, "Certificate", name)["spec"].clone();
+    assert_eq!(certificate("kube-iam")["issuerRef"]["name"], "kube-iam");
+    let issuer = &object(&objects, "Issuer", "kube-iam")["spec"];
+    assert_eq!(issuer, &json!({"ca": {"secretName": certificate("kube-iam-ca")["secretName"]}}));
+    assert_eq!(certificate("kube-iam-ca")["isCA"], true);
+    assert_eq!(
+        object(&objects, "Issuer", text(&certificate("kube-iam-ca")["issuerRef"]["name"]))["spec"],
+        json!({"selfSigned": {}})
+    );
+}
+
+#[test]
 fn values_reach_the_program_in_variables_that_it_reads() {
     let objects = rendered(&json!({
         "mode": "coexist",
@@ -252,6 +293,7 @@ fn values_reach_the_program_in_variables_that_it_reads() {
         "logFormat": "text",
         "logLevel": "kube_iam=debug,info",
         "existingSecret": "tls",
+        "webhook": {"caBundle": "QUJD"},
         "extraArgs": ["--context=a"],
         "extraEnv": [{"name": "KUBE_IAM_CONTEXT", "value": "b"}],
     }));
@@ -287,11 +329,15 @@ fn values_reach_the_program_in_variables_that_it_reads() {
     assert_eq!(environment(&defaults, "KUBE_IAM_ADMISSION_CLIENT_AUTH").unwrap(), "none");
     assert_eq!(environment(&defaults, "KUBE_IAM_MANAGEMENT_ROOT"), None);
     assert_eq!(environment(&defaults, "KUBE_IAM_INSTALLER"), None);
+    // Text, even where YAML would read a number.
+    let number = rendered(&json!({"managementNamespace": "123"}));
+    assert_eq!(environment(&number, "KUBE_IAM_MANAGEMENT_ACCOUNT").unwrap(), "123");
 }
 
 #[test]
 fn pods_are_restricted_and_spread() {
-    for values in [json!({}), json!({"workload": "DaemonSet"}), json!({"existingSecret": "tls"})] {
+    let secret = json!({"existingSecret": "tls", "webhook": {"caBundle": "QUJD"}});
+    for values in [json!({}), json!({"workload": "DaemonSet"}), secret] {
         let objects = rendered(&values);
         let pod = &pod(&objects)["spec"];
         assert_restricted(pod);

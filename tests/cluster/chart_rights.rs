@@ -122,6 +122,15 @@ fn what_the_chart_permits_is_what_kube_iam_does() {
 }
 
 #[test]
+fn the_rights_are_enough_wherever_the_management_account_is() {
+    let installed = Installed::start(&["--management-account", "iam"]);
+    installed.by_admin(["create", "namespace", "iam"]);
+    assert!(!installed.holder().is_empty());
+    let refused: Vec<Asked> = installed.asked().into_iter().filter(|asked| asked.code == 403).collect();
+    assert!(refused.is_empty(), "refused to {SELF}: {refused:#?}");
+}
+
+#[test]
 fn the_registration_trusts_kube_iam_again_when_somebody_made_it_anew() {
     let installed = Installed::start(&["--mode", "coexist"]);
     let before = installed.get("validatingwebhookconfiguration", MANAGEMENT, RELEASE);

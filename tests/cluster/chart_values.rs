@@ -58,6 +58,9 @@ fn values_that_mean_nothing_are_refused() {
         (json!({"networkPolicy": {"apiServerCIDRs": ["10.0.0.1"]}}), "apiServerCIDRs"),
         (json!({"nodeSelector": ["a"]}), "nodeSelector"),
         (json!({"certManager": {"enabled": true}, "existingSecret": "tls"}), "not both"),
+        (json!({"existingSecret": "tls"}), "webhook.caBundle"),
+        (json!({"webhook": {"caBundle": "QUJD"}}), "existingSecret"),
+        (json!({"certManager": {"enabled": true}, "webhook": {"caBundle": "QUJD"}}), "existingSecret"),
         (json!({"state": {"hostPath": "/var/lib/kube-iam"}}), "DaemonSet"),
         (json!({"workload": "DaemonSet", "serviceMonitor": {"enabled": true}}), "listen.healthAddress"),
     ];

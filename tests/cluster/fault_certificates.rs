@@ -6,15 +6,19 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use ::kube_iam::server::authority::{Authority, ServingNames};
+use ::kube_iam::server::unix_now;
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use crate::chart::RELEASE;
+use crate::control_plane::cluster::{Cluster, Options};
 use crate::control_plane::deadline::{holds_within, wait_until};
+use crate::control_plane::folder::Folder;
 use crate::fault_load::{Load, Opinion, People, Question, SETTINGS, Work};
 use crate::https::{Client, Connection, Pair};
 use crate::installed::{Installed, iam};
-use crate::kube_iam::KubeIam;
+use crate::kube_iam::{KubeIam, World};
 
 /// How long a step of a succession takes to begin once it is due, and what a busy machine adds.
 const STEP: Duration = Duration::from_secs(20);
@@ -87,12 +91,23 @@ impl<'a> Succession<'a> {
         webhooks.iter().map(bundle).collect()
     }
 
-    /// How often the API server has found another configuration, as it says in its log.
     fn configurations(&self) -> usize {
-        let log = self.installed.cluster.folder().join("kube-apiserver.log");
-        let log = fs::read_to_string(log).unwrap();
-        log.lines().filter(|line| line.contains("found new authorization config data")).count()
+        configurations(&self.installed.cluster)
     }
+}
+
+/// How often the API server has found another configuration, as it says in its log.
+fn configurations(cluster: &Cluster) -> usize {
+    let log = fs::read_to_string(cluster.folder().join("kube-apiserver.log")).unwrap();
+    log.lines().filter(|line| line.contains("found new authorization config data")).count()
+}
+
+/// Whom the generated kubeconfig trusts, PEM.
+fn trusted(state_dir: &Path) -> String {
+    let text = fs::read_to_string(state_dir.join("authorizer.kubeconfig")).unwrap();
+    let kubeconfig: Value = serde_yaml::from_str(&text).unwrap();
+    let data = &kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"];
+    String::from_utf8(serde_json::from_value::<ByteString>(data.clone()).unwrap().0).unwrap()
 }
 
 /// The client that an API server is once it has read the generated kubeconfig: it trusts who is named there, and presents
@@ -207,4 +222,44 @@ fn no_call_fails_while_another_authority_takes_over() {
     calls.stop().assert_clean("calls of the webhook", 50.0);
     reads.stop().assert_clean("reads through the API server", 20.0);
     writes.stop().assert_clean("writes through the API server", 10.0);
+}
+
+#[test]
+fn no_request_is_refused_while_the_authority_of_somebody_else_is_replaced() {
+    let (provided, manifests) = (Folder::new("provided").unwrap(), Folder::new("manifests").unwrap());
+    // As a mounted Secret changes.
+    let provide = || {
+        let authority = Authority::create(unix_now()).unwrap();
+        let names = ServingNames { hosts: vec!["localhost".into()], addresses: vec!["127.0.0.1".parse().unwrap()] };
+        let serving = authority.issue_serving(&names, unix_now()).unwrap();
+        provided.write("ca.crt", authority.certificate_pem()).unwrap();
+        provided.write("tls.crt", &serving.certificate_pem).unwrap();
+        provided.write("tls.key", &serving.key_pem).unwrap();
+        authority.certificate_pem().to_owned()
+    };
+    let old = provide();
+    let [certificate, key] = ["tls.crt", "tls.key"].map(|name| provided.path().join(name).display().to_string());
+    let flags = ["--mode", "coexist", "--tls-cert", &certificate, "--tls-key", &key];
+    let kube_iam = KubeIam::start(World::Folder(manifests.path().to_owned()), &flags);
+    let options = Options { authorization_config: Some(kube_iam.authorization_config()), ..Options::default() };
+    let cluster = Cluster::try_start(&options).unwrap();
+    for create in [
+        ["clusterrole", "reader", "--verb=list", "--resource=namespaces"],
+        ["clusterrolebinding", "reader", "--clusterrole=reader", "--user=alice"],
+    ] {
+        cluster.kubectl(cluster.admin(), ["create"].into_iter().chain(create)).succeeded();
+    }
+    let alice = Client::of(&cluster.client_certificate("alice", &[]));
+    let list = requesting(&alice, "GET", "/api/v1/namespaces", &Value::Null, 200);
+    let trusts = |expected: &[&str]| same_certificates(&trusted(kube_iam.state_dir()), expected);
+    assert!(trusts(&[&old]));
+    let load = Load::start(vec![list], 20);
+
+    let before = configurations(&cluster);
+    let new = provide();
+    assert!(holds_within(STEP, || trusts(&[&old, &new])), "the new authority is not announced");
+    assert!(holds_within(RELOAD + STEP, || trusts(&[&new])), "the old authority is never let go");
+    assert!(holds_within(RELOAD, || configurations(&cluster) >= before + 2), "the API server does not follow");
+    thread::sleep(EACH);
+    load.stop().assert_clean("reads through the API server", 10.0);
 }

@@ -153,8 +153,30 @@ fn a_replica_that_may_not_tell_the_others_of_itself_is_not_ready() {
     operated.writer.send(Method::POST, roles, &role(&["get", "list", "watch"]));
     operated.by_admin(["create", "clusterrolebinding", "mute", "--clusterrole=mute", "--user=mute"]);
     let replica = KubeIam::start(World::Cluster(operated.cluster.client_certificate("mute", &[])), &[]);
-    until_readiness(&replica, 503, "the API server does not let this replica report to the others: 403");
+    // Not for a moment.
+    assert_eq!(readiness(&replica).0, 503);
+    until_readiness(&replica, 503, "the other replicas do not hear of this one: 403");
     until_readiness(&operated.replicas[0], 200, "");
     operated.writer.send(Method::PUT, &format!("{roles}/mute"), &role(&["*"]));
+    until_readiness(&replica, 200, "");
+}
+
+#[test]
+fn a_replica_that_may_not_read_the_registration_is_not_ready_before_it_has_looked_for_long() {
+    let operated = Operated::start(0);
+    let role = |groups: &[&str]| {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "blind"},
+            "rules": [{"apiGroups": groups, "resources": ["*"], "verbs": ["*"]}],
+        })
+    };
+    let groups = ["", "kube-iam.dev", "apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io"];
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    operated.writer.send(Method::POST, roles, &role(&groups));
+    operated.by_admin(["create", "clusterrolebinding", "blind", "--clusterrole=blind", "--user=blind"]);
+    let replica = KubeIam::start(World::Cluster(operated.cluster.client_certificate("blind", &[])), &[]);
+    assert!(!holds_within(Duration::from_secs(10), || readiness(&replica).0 != 503), "{}", replica.log_tails());
+    until_readiness(&replica, 503, "waiting to see whether our webhooks are registered");
+    operated.writer.send(Method::PUT, &format!("{roles}/blind"), &role(&["*"]));
     until_readiness(&replica, 200, "");
 }

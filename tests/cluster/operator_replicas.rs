@@ -1,5 +1,6 @@
 //! Several replicas: who writes, whom an object waits for, and who is counted no more.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use http::Method;
@@ -12,6 +13,7 @@ use crate::https::Client;
 use crate::kube_iam::{KubeIam, World};
 use crate::operated::{Operated, condition, metric, path, reads, statements, took};
 use crate::site::MANAGEMENT;
+use crate::store_outages::copy_folder;
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-iam-system/leases/kube-iam-operator";
 
@@ -237,6 +239,50 @@ fn collection(account: &str) -> String {
 }
 
 #[test]
+fn after_a_restore_replicas_wait_for_each_other_to_have_listed_anew() {
+    let operated = Operated::start(2);
+    let account = "replicas-restored";
+    operated.writer.namespace(account);
+    operated.writer.create(&reads(account, "first"));
+    took(Duration::from_secs(10), || is_ready(&operated, account, "first"));
+    operated.cluster.api_server().kill();
+    operated.cluster.etcd().stop();
+    let folder = operated.cluster.folder().to_owned();
+    let (data, copy) = (folder.join("etcd"), folder.join("etcd-before"));
+    copy_folder(&data, &copy);
+    operated.cluster.etcd().start();
+    operated.cluster.api_server().start();
+    for number in 0..40 {
+        operated.writer.create(&reads(account, &format!("future-{number}")));
+    }
+    took(Duration::from_secs(20), || is_ready(&operated, account, "future-39"));
+
+    operated.cluster.api_server().kill();
+    operated.cluster.etcd().stop();
+    fs::rename(&data, folder.join("etcd-after")).unwrap();
+    fs::rename(&copy, &data).unwrap();
+    operated.cluster.etcd().start();
+    operated.cluster.api_server().start();
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-iam-system/leases?labelSelector=kube-iam.dev/replica";
+    let vectors = |operated: &Operated| -> Vec<String> {
+        let leases = operated.writer.try_send(Method::GET, leases, &Value::Null).unwrap_or_default();
+        let leases = leases["items"].as_array().cloned().unwrap_or_default();
+        let vector =
+            |lease: &Value| lease["metadata"]["annotations"]["kube-iam.dev/vector"].as_str().map(str::to_owned);
+        leases.iter().filter_map(vector).collect()
+    };
+    let in_one_epoch = |vector: &String| vector.split(',').all(|kind| kind.contains("=1/"));
+    let held = holds_within(Duration::from_secs(90), || {
+        let vectors = vectors(&operated);
+        vectors.len() == 2 && vectors.iter().all(in_one_epoch)
+    });
+    assert!(held, "{:?}{}", vectors(&operated), operated.log_tails());
+    operated.writer.create(&reads(account, "second"));
+    took(Duration::from_secs(20), || is_ready(&operated, account, "second"));
+    assert_eq!(enforced(&operated, account, "second"), "2 of 2 replicas run this version");
+}
+
+#[test]
 fn what_one_replica_alone_has_seen_of_an_object_is_recorded_whoever_is_the_holder() {
     let mut operated = Operated::start(2);
     let account = "replicas-remember";
@@ -255,7 +301,7 @@ fn what_one_replica_alone_has_seen_of_an_object_is_recorded_whoever_is_the_holde
     let recorded = json!({"generation": 2, "spec": {"statements": statements("Deny")}});
     operated.until("IamPolicy", account, "no", "a record", |policy| policy["status"]["lastGood"] == recorded);
     eprintln!("recorded while the holder is replica {}; it was {holder}", operated.holder());
-    let digests = || operated.replicas.iter().map(|replica| digest(replica)).collect::<std::collections::BTreeSet<_>>();
+    let digests = || operated.replicas.iter().map(digest).collect::<std::collections::BTreeSet<_>>();
     took(Duration::from_secs(10), || digests().len() == 1);
 }
 

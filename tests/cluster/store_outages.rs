@@ -159,7 +159,7 @@ fn an_etcd_that_went_back_and_has_moved_on_since_counts_as_it_is() {
     followed.until_verdict("alice", "get", "shop", "pods", Verdict::ExplicitDeny);
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

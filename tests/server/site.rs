@@ -95,7 +95,6 @@ pub fn settings(root: &Path, address: SocketAddr, client_auth: ClientAuth) -> Se
     Settings {
         root: root.to_owned(),
         address,
-        hosts: Vec::new(),
         mode: Mode::Coexist,
         serving: None,
         client_ca: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube_iam::server::authority::Pair;
+use kube_iam::server::authority::{Authority, Pair, ServingNames};
 use kube_iam::server::state_folder::{Settings, prepare, renew};
 use kube_iam::server::{Announced, ClientAuth, Limits, unix_now};
 use rustls::pki_types::CertificateDer;
@@ -49,6 +49,38 @@ async fn call(site: &Site, known: &Known) -> u16 {
     client.answer().await.expect("no answer").status
 }
 
+/// An API server that calls without pause and follows its files late.
+struct Caller {
+    known: Known,
+    configuration: String,
+    changed: Option<Instant>,
+    calls: u32,
+    followed: u32,
+}
+
+impl Caller {
+    fn new(site: &Site) -> Self {
+        let configuration = site.file("authorization-config.yaml");
+        Self { known: read(site), configuration, changed: None, calls: 0, followed: 0 }
+    }
+
+    /// Calls once; whether it has followed everything.
+    async fn call(&mut self, site: &Site) -> bool {
+        assert_eq!(call(site, &self.known).await, 200);
+        self.calls += 1;
+        if self.changed.is_none() && site.file("authorization-config.yaml") != self.configuration {
+            self.changed = Some(Instant::now());
+        }
+        if self.changed.is_some_and(|at| at.elapsed() > LATE) {
+            self.configuration = site.file("authorization-config.yaml");
+            self.known = read(site);
+            self.changed = None;
+            self.followed += 1;
+        }
+        self.changed.is_none()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_fails_while_another_authority_takes_over() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -61,34 +93,109 @@ async fn no_call_fails_while_another_authority_takes_over() {
     let site = Site::serve(listener, folder, Arc::clone(&tls), Limits::default());
     let first = site.file("tls/ca.crt");
     assert_eq!(tls.trusted(), first);
-    let mut known = read(&site);
-    let mut configuration = site.file("authorization-config.yaml");
-    let mut changed: Option<Instant> = None;
-    let (mut calls, mut followed) = (0, 0);
+    let mut caller = Caller::new(&site);
     std::fs::write(site.folder.path().join("tls/rotate"), "").unwrap();
 
     let began = Instant::now();
     let mut steady = false;
-    while !steady || changed.is_some() {
+    while !steady {
         assert!(began.elapsed() < Duration::from_secs(30), "the succession does not end");
         renew(&settings, &tls, unix_now(), Announced::Everywhere).unwrap();
-        assert_eq!(call(&site, &known).await, 200);
-        calls += 1;
-        if changed.is_none() && site.file("authorization-config.yaml") != configuration {
-            changed = Some(Instant::now());
-        }
-        if changed.is_some_and(|at| at.elapsed() > LATE) {
-            configuration = site.file("authorization-config.yaml");
-            known = read(&site);
-            changed = None;
-            followed += 1;
-        }
-        let files = ["tls/next-ca.crt", "tls/previous-ca.crt", "tls/rotate"];
-        steady = files.iter().all(|name| !site.folder.path().join(name).exists());
+        steady = caller.call(&site).await && is_steady(&site);
     }
     assert_ne!(site.file("tls/ca.crt"), first);
     assert_eq!(tls.trusted(), site.file("tls/ca.crt"));
-    assert!(calls > 20 && followed == 3, "{calls} calls, {followed} changes followed");
-    assert_eq!(known.trusted.len(), 1);
+    assert!(caller.calls > 20 && caller.followed == 3, "{} calls, {} followed", caller.calls, caller.followed);
+    assert_eq!(caller.known.trusted.len(), 1);
+    assert!(caller.call(&site).await);
+}
+
+/// Whether our own authority is alone.
+fn is_steady(site: &Site) -> bool {
+    let files = ["tls/next-ca.crt", "tls/previous-ca.crt", "tls/rotate"];
+    files.iter().all(|name| !site.folder.path().join(name).exists())
+}
+
+/// A serving certificate that somebody else provides, in a folder of its own.
+struct Foreign(TestFolder);
+
+impl Foreign {
+    /// As a mounted Secret changes: the certificate, its key and the authority, whose certificate is returned.
+    fn provide(&self) -> CertificateDer<'static> {
+        let authority = Authority::create(unix_now()).unwrap();
+        let names = ServingNames { hosts: vec!["localhost".into()], addresses: vec!["127.0.0.1".parse().unwrap()] };
+        let serving = authority.issue_serving(&names, unix_now()).unwrap();
+        let pem = [authority.certificate_pem(), &serving.certificate_pem, &serving.key_pem];
+        for (path, pem) in ["ca.crt", "tls.crt", "tls.key"].iter().zip(pem) {
+            std::fs::write(self.0.path().join(path), pem).unwrap();
+        }
+        authority.certificate().clone()
+    }
+
+    async fn serve(&self) -> (Settings, Site) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let folder = TestFolder::new();
+        let settings = Settings {
+            patience: PATIENCE,
+            serving: Some((self.0.path().join("tls.crt"), self.0.path().join("tls.key"))),
+            ..settings(folder.path(), listener.local_addr().unwrap(), ClientAuth::Required)
+        };
+        let tls = Arc::new(prepare(&settings, unix_now()).unwrap());
+        (settings, Site::serve(listener, folder, tls, Limits::default()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_fails_while_somebody_elses_authority_takes_over() {
+    let foreign = Foreign(TestFolder::new());
+    let old = foreign.provide();
+    let (settings, site) = foreign.serve().await;
+    let mut caller = Caller::new(&site);
+    assert_eq!(caller.known.trusted, [old]);
+    let new = foreign.provide();
+
+    let began = Instant::now();
+    while caller.known.trusted != [new.clone()] {
+        assert!(began.elapsed() < Duration::from_secs(30), "the new authority is never trusted alone");
+        // Whichever looks first.
+        site.tls.refresh(unix_now()).unwrap();
+        caller.call(&site).await;
+        renew(&settings, &site.tls, unix_now(), Announced::Everywhere).unwrap();
+    }
+    assert!(caller.calls > 20 && caller.followed == 2, "{} calls, {} followed", caller.calls, caller.followed);
+    assert!(caller.call(&site).await);
+
+    // What names nobody changes nothing.
+    std::fs::write(foreign.0.path().join("ca.crt"), "junk").unwrap();
+    assert!(renew(&settings, &site.tls, unix_now(), Announced::Everywhere).is_err());
+    assert!(caller.call(&site).await);
+
+    // Nobody waits for others to trust the new one when the old one is of no use any more.
+    let newest = foreign.provide();
+    let late = site.tls.validity().until + 1;
+    renew(&settings, &site.tls, late, Announced::Everywhere).unwrap();
+    let read = read(&site);
+    assert_eq!(read.trusted, [new, newest.clone()]);
+    let known = Known { trusted: vec![newest], pair: read.pair };
     assert_eq!(call(&site, &known).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_client_authority_is_replaced_beside_a_serving_certificate_of_somebody_else() {
+    let foreign = Foreign(TestFolder::new());
+    foreign.provide();
+    let (settings, site) = foreign.serve().await;
+    let mut caller = Caller::new(&site);
+    let first = site.file("tls/client.crt");
+    std::fs::write(site.folder.path().join("tls/rotate"), "").unwrap();
+
+    let began = Instant::now();
+    let mut steady = false;
+    while !steady {
+        assert!(began.elapsed() < Duration::from_secs(30), "the succession does not end");
+        renew(&settings, &site.tls, unix_now(), Announced::Everywhere).unwrap();
+        steady = caller.call(&site).await && is_steady(&site);
+    }
+    assert_ne!(caller.known.pair.certificate_pem, first);
+    assert_ne!(site.file("tls/client.crt"), first);
 }

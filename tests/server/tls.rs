@@ -106,7 +106,7 @@ async fn new_files_are_in_use_for_the_next_connection_and_bad_ones_never() {
     write("tls/client.key", &client.key_pem);
     write("crt", &first.certificate_pem);
     write("key", &first.key_pem);
-    let serving = ServingSource::Files { certificate: path("crt"), key: path("key") };
+    let serving = ServingSource::Files { certificate: path("crt"), key: path("key"), authority: None };
     let clients = ClientSource::File(path("tls/ca.crt"));
     let tls = Arc::new(Tls::start(sources(serving, clients), ClientAuth::Required, unix_now()).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -150,6 +150,7 @@ async fn a_client_authority_can_be_rotated_with_an_overlap() {
     let serving = ServingSource::Files {
         certificate: site.folder.path().join("tls/tls.crt"),
         key: site.folder.path().join("tls/tls.key"),
+        authority: None,
     };
     let tls = Tls::start(sources(serving, ClientSource::File(file.clone())), ClientAuth::Required, unix_now()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

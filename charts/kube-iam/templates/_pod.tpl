@@ -43,9 +43,9 @@ spec:
     - {name: KUBE_IAM_LISTEN, value: {{ printf "%s:%v" (include "kube-iam.address" .) .Values.listen.port | quote }}}
     - {name: KUBE_IAM_HEALTH_LISTEN, value: {{ printf "%s:%v" (include "kube-iam.healthAddress" .) .Values.listen.healthPort | quote }}}
     - {name: KUBE_IAM_STATE_DIR, value: {{ $stateDir | quote }}}
-    - {name: KUBE_IAM_MODE, value: {{ .Values.mode }}}
+    - {name: KUBE_IAM_MODE, value: {{ .Values.mode | quote }}}
     - {name: KUBE_IAM_CLUSTER_NAME, value: {{ .Values.clusterName | quote }}}
-    - {name: KUBE_IAM_MANAGEMENT_ACCOUNT, value: {{ .Values.managementNamespace | default .Release.Namespace }}}
+    - {name: KUBE_IAM_MANAGEMENT_ACCOUNT, value: {{ .Values.managementNamespace | default .Release.Namespace | quote }}}
     {{- with .Values.managementRoot }}
     - {name: KUBE_IAM_MANAGEMENT_ROOT, value: {{ . | quote }}}
     {{- end }}

@@ -21,8 +21,7 @@ pub(super) async fn serve(config: &ServeConfig) -> anyhow::Result<()> {
     let api_server = connect::config(config.kubeconfig.as_deref(), config.context.as_deref()).await?;
     let process = Process::begin(config).await?;
     // An API server may be waiting for what is written here.
-    let service = format!("kube-iam.{}.svc", config.management_account);
-    let (state, folder, tls) = process.prepare(vec![service]).await?;
+    let (state, folder, tls) = process.prepare().await?;
     let id = ReplicaId::parse(&state_folder::replica_id(&state.root)?)
         .with_context(|| format!("remove `{}`", state.root.join("replica-id").display()))?;
 
@@ -41,11 +40,10 @@ pub(super) async fn serve(config: &ServeConfig) -> anyhow::Result<()> {
         None => Trusted::Unseen,
         Some(_) => Trusted::Nowhere,
     });
-    let (heard, hears) = watch::channel(Heard::Yes);
+    let (heard, hears) = watch::channel(Heard::No("it has not reported yet".to_owned()));
     let known = tokio::spawn(trust::watch(process.readiness.clone(), certificates.clone(), registered.clone(), hears));
     let operator = Operator::new(Parts {
         client: asking.clone(),
-        namespace: config.management_account.clone(),
         id,
         catalog: objects.clone(),
         in_force: in_force.clone(),
@@ -56,6 +54,7 @@ pub(super) async fn serve(config: &ServeConfig) -> anyhow::Result<()> {
         },
         root_uses,
         heard,
+        epoch: cluster.epoch(),
     });
     let (stop, stopped) = oneshot::channel::<()>();
 

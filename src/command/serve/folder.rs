@@ -19,7 +19,7 @@ pub(super) async fn serve(config: &ServeConfig, manifests: &Path) -> anyhow::Res
     let (publisher, reader) = store::channel();
     let reload = Reload::start(manifests, settings, publisher, Arc::clone(&process.metrics))
         .with_context(|| format!("cannot read the manifests in `{}`", manifests.display()))?;
-    let (_state, folder, tls) = process.prepare(Vec::new()).await?;
+    let (_state, folder, tls) = process.prepare().await?;
     process.readiness.clear(Condition::Snapshot);
     let next = format!("kube-iam can-i get secrets -n prod --as alice -f {}", manifests.display());
     if let Some(in_force) = reload.current() {

@@ -89,13 +89,12 @@ impl<'a> Process<'a> {
     }
 
     /// Takes the state folder and writes what an API server needs, which may be waiting for it.
-    pub async fn prepare(&self, hosts: Vec<String>) -> anyhow::Result<(State, state_folder::Settings, Arc<Tls>)> {
+    pub async fn prepare(&self) -> anyhow::Result<(State, state_folder::Settings, Arc<Tls>)> {
         let root = self.config.state_dir(|name| std::env::var_os(name))?;
         let lock = hold(&root).await?;
         let settings = state_folder::Settings {
             root: root.clone(),
             address: self.address,
-            hosts,
             mode: self.config.mode,
             serving: self.config.tls_cert.clone().zip(self.config.tls_key.clone()),
             client_ca: self.config.client_ca.clone(),

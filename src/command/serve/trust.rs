@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::operator::{Heard, Trusted};
+use crate::operator::{Heard, Trusted, certificates_in_order};
 use crate::server::{Announced, Condition, Readiness};
 
 /// How long the registration is looked for until there counts as none.
@@ -16,7 +16,7 @@ pub(super) struct Trust {
     pub ours: watch::Sender<String>,
     /// Whom the API server trusts.
     trusted: watch::Receiver<Trusted>,
-    /// From when on a registration that is not seen is none: until then nobody has looked for long enough.
+    /// From when on a registration that is not there is believed to be none: until then it may be on its way.
     looked: Instant,
 }
 
@@ -37,8 +37,11 @@ impl Trust {
     /// Whether the registration trusts whom it was told to trust.
     pub(super) fn announced(&self) -> Announced {
         let known = match &*self.trusted.borrow() {
-            Trusted::Unseen | Trusted::Nowhere => Instant::now() >= self.looked,
-            Trusted::Registered(seen) => certificates(&self.ours.borrow()).all(|one| seen.contains(one)),
+            Trusted::Unseen => false,
+            Trusted::Nowhere => Instant::now() >= self.looked,
+            Trusted::Registered(seen) => {
+                certificates_in_order(&self.ours.borrow()).iter().all(|one| seen.contains(one))
+            }
         };
         if known { Announced::Everywhere } else { Announced::NotEverywhere }
     }
@@ -61,8 +64,8 @@ pub(super) async fn watch(
             None => readiness.clear(Condition::Trust),
         }
         match &*heard.borrow_and_update() {
-            Heard::Refused(why) => {
-                let why = format!("the API server does not let this replica report to the others: {why}");
+            Heard::No(why) => {
+                let why = format!("the other replicas do not hear of this one: {why}");
                 readiness.block(Condition::Report, why.replace('\n', " "));
             }
             Heard::Yes => readiness.clear(Condition::Report),
@@ -88,25 +91,23 @@ fn mistrust(ours: &str, trusted: &Trusted) -> Option<&'static str> {
         Trusted::Unseen => Some("waiting to see whether our webhooks are registered"),
         Trusted::Nowhere => None,
         Trusted::Registered(seen) => {
-            let issuing = certificates(ours).next();
-            let trusts = issuing.is_some_and(|certificate| seen.contains(certificate));
+            let ours = certificates_in_order(ours);
+            let trusts = ours.first().is_some_and(|issuing| seen.contains(issuing));
             (!trusts).then_some("waiting until the registration of our webhooks trusts this replica")
         }
     }
-}
-
-/// The certificates of a PEM text, each as it stands there.
-fn certificates(pem: &str) -> impl Iterator<Item = &str> {
-    const END: &str = "-----END CERTIFICATE-----";
-    pem.split_inclusive(END).map(str::trim).filter(|part| part.ends_with(END))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const A: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    const B: &str = "-----BEGIN CERTIFICATE-----\nBBBB\n-----END CERTIFICATE-----\n";
+    const A: &str = "-----BEGIN CERTIFICATE-----\nMIAA\n-----END CERTIFICATE-----\n";
+    const B: &str = "-----BEGIN CERTIFICATE-----\nMIBB\n-----END CERTIFICATE-----\n";
+
+    fn registered(pem: &[&str]) -> Trusted {
+        Trusted::Registered(pem.iter().map(|one| (*one).to_owned()).collect())
+    }
 
     #[test]
     fn what_is_announced_has_to_be_seen_in_the_registration() {
@@ -116,24 +117,26 @@ mod tests {
         };
         let (now, later) = (Instant::now(), Instant::now() + LOOKING);
         let both = format!("{A}{B}");
-        assert_eq!(announced(&both, Trusted::Registered(format!("{B}{A}")), now), Announced::Everywhere);
-        assert_eq!(announced(&both, Trusted::Registered(A.to_owned()), now), Announced::NotEverywhere);
-        assert_eq!(announced(A, Trusted::Registered(String::new()), now), Announced::NotEverywhere);
-        for unknown in [Trusted::Nowhere, Trusted::Unseen] {
-            assert_eq!(announced(A, unknown.clone(), now), Announced::Everywhere);
-            assert_eq!(announced(A, unknown, later), Announced::NotEverywhere);
-        }
+        assert_eq!(announced(&both, registered(&[B, A]), now), Announced::Everywhere);
+        assert_eq!(announced(&both, registered(&[A]), now), Announced::NotEverywhere);
+        assert_eq!(announced(A, registered(&[]), now), Announced::NotEverywhere);
+        assert_eq!(announced(A, Trusted::Nowhere, now), Announced::Everywhere);
+        assert_eq!(announced(A, Trusted::Nowhere, later), Announced::NotEverywhere);
+        // Who has not been able to look knows nothing, however long that lasts.
+        assert_eq!(announced(A, Trusted::Unseen, now), Announced::NotEverywhere);
     }
 
     #[test]
     fn a_replica_is_not_ready_before_those_who_call_it_trust_its_authority() {
         assert!(mistrust(A, &Trusted::Unseen).is_some());
         assert_eq!(mistrust(A, &Trusted::Nowhere), None);
-        assert!(mistrust(A, &Trusted::Registered(String::new())).is_some());
-        assert!(mistrust(A, &Trusted::Registered(B.to_owned())).is_some());
+        assert!(mistrust(A, &registered(&[])).is_some());
+        assert!(mistrust(A, &registered(&[B])).is_some());
         // One to come need not be trusted yet.
-        assert_eq!(mistrust(&format!("{A}{B}"), &Trusted::Registered(A.to_owned())), None);
-        assert!(mistrust(&format!("{B}{A}"), &Trusted::Registered(A.to_owned())).is_some());
+        assert_eq!(mistrust(&format!("{A}{B}"), &registered(&[A])), None);
+        assert!(mistrust(&format!("{B}{A}"), &registered(&[A])).is_some());
+        // Line ends are no part of a certificate.
+        assert_eq!(mistrust(&format!("# ours\r\n{}", A.replace('\n', "\r\n")), &registered(&[A])), None);
     }
 
     #[tokio::test]
@@ -141,7 +144,7 @@ mod tests {
         let readiness = Readiness::new();
         readiness.clear(Condition::Snapshot);
         let (ours, trusted) = (watch::Sender::new(A.to_owned()), watch::Sender::new(Trusted::Unseen));
-        let heard = watch::Sender::new(Heard::Yes);
+        let heard = watch::Sender::new(Heard::No("it has not reported yet".to_owned()));
         let task = tokio::spawn(watch(readiness.clone(), ours.subscribe(), trusted.subscribe(), heard.subscribe()));
         let reason = async |expected: Option<&str>| {
             for _ in 0..200 {
@@ -156,13 +159,15 @@ mod tests {
         };
         reason(Some("whether our webhooks are registered")).await;
         trusted.send_replace(Trusted::Nowhere);
+        reason(Some("do not hear of this one: it has not reported yet")).await;
+        heard.send_replace(Heard::Yes);
         reason(None).await;
-        trusted.send_replace(Trusted::Registered(B.to_owned()));
+        trusted.send_replace(registered(&[B]));
         reason(Some("trusts this replica")).await;
-        trusted.send_replace(Trusted::Registered(format!("{A}{B}")));
+        trusted.send_replace(registered(&[A, B]));
         reason(None).await;
-        heard.send_replace(Heard::Refused("403 no".to_owned()));
-        reason(Some("report to the others: 403 no")).await;
+        heard.send_replace(Heard::No("403 no".to_owned()));
+        reason(Some("do not hear of this one: 403 no")).await;
         heard.send_replace(Heard::Yes);
         reason(None).await;
         task.abort();

@@ -2,12 +2,12 @@
 //! callers to whom the API server's authorizers grant the verb `escalate`.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
-use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::review::Caller;
@@ -22,7 +22,7 @@ pub(super) struct Privileges {
     client: kube::Client,
     installers: BTreeSet<String>,
     /// The user name that this process has at the API server, once that has said it.
-    own_name: OnceCell<String>,
+    own_name: OnceLock<String>,
 }
 
 /// Whether a caller may make a reserved change.
@@ -42,12 +42,12 @@ pub(super) enum Privilege {
 
 impl Privileges {
     pub(super) fn new(client: kube::Client, installers: Vec<String>) -> Self {
-        Self { client, installers: installers.into_iter().collect(), own_name: OnceCell::new() }
+        Self { client, installers: installers.into_iter().collect(), own_name: OnceLock::new() }
     }
 
     /// What a person can ask, who is not kube-iam and does not know its installers. Nobody has the empty name.
     pub(super) fn of_a_person(client: kube::Client) -> Self {
-        Self { client, installers: BTreeSet::new(), own_name: OnceCell::new_with(Some(String::new())) }
+        Self { client, installers: BTreeSet::new(), own_name: OnceLock::from(String::new()) }
     }
 
     /// Whether a caller may change this. `root` is the active root of the management account.
@@ -78,17 +78,21 @@ impl Privileges {
         Ok(if allowed { Privilege::Held } else { Privilege::Missing })
     }
 
-    /// Asked until it is known, then never again: the name does not change while the process lives.
-    async fn own_name(&self) -> Result<&str, kube::Error> {
-        let ask = || async {
-            let asked = Api::all(self.client.clone());
-            let answered: SelfSubjectReview =
-                asked.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
-            let user = answered.status.and_then(|status| status.user_info).and_then(|user| user.username);
-            // Nobody has the empty name: a server that does not say makes nobody us.
-            Ok(user.unwrap_or_default())
-        };
-        self.own_name.get_or_try_init(ask).await.map(String::as_str)
+    /// Asked until it is known, then never again: the name does not change while the process lives. Nobody has the empty
+    /// name: a server that does not say makes nobody us, this time.
+    async fn own_name(&self) -> Result<String, kube::Error> {
+        if let Some(known) = self.own_name.get() {
+            return Ok(known.clone());
+        }
+        let asked = Api::all(self.client.clone());
+        let answered: SelfSubjectReview = asked.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
+        let user = answered.status.and_then(|status| status.user_info).and_then(|user| user.username);
+        let name = user.unwrap_or_default();
+        if !name.is_empty() {
+            // Another task may have been first, with the same answer.
+            let _ = self.own_name.set(name.clone());
+        }
+        Ok(name)
     }
 }
 
@@ -124,7 +128,11 @@ pub(super) fn active_root(catalog: &Catalog) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::world::{Kind, ObjectKey};
 
     #[test]
     fn the_question_carries_everything_about_the_caller() {
@@ -142,5 +150,50 @@ mod tests {
                 "resourceAttributes": {"verb": "escalate", "resource": "namespaces", "name": "payments"},
             })
         );
+    }
+
+    /// An API server that says these names of whoever asks, one after the other, and lets nobody do anything.
+    async fn api_server(names: &[&str]) -> std::net::SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut names: Vec<String> = names.iter().rev().map(|name| (*name).to_owned()).collect();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                // Small requests: the body has come when it ends like an object.
+                while !request.ends_with(b"}") {
+                    assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+                }
+                let status = match String::from_utf8_lossy(&request).contains("/selfsubjectreviews") {
+                    true => serde_json::json!({"userInfo": {"username": names.pop().unwrap()}}),
+                    false => serde_json::json!({"allowed": false}),
+                };
+                let body = serde_json::json!({"metadata": {}, "spec": {}, "status": status}).to_string();
+                let head = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nConnection: close\r\n";
+                let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_name_of_ours_that_is_not_said_is_asked_for_again() {
+        let address = api_server(&["", "system:serviceaccount:kube-iam-system:kube-iam"]).await;
+        let config = kube::Config::new(format!("http://{address}").parse().unwrap());
+        let privileges = Privileges::new(kube::Client::try_from(config).unwrap(), Vec::new());
+        let caller = Caller {
+            username: "system:serviceaccount:kube-iam-system:kube-iam".to_owned(),
+            uid: String::new(),
+            groups: Vec::new(),
+            extra: serde_json::from_str("{}").unwrap(),
+        };
+        let key = ObjectKey { kind: Kind::Group, account: "a".into(), name: "devs".into() };
+        let subject = Subject::Object(key);
+        assert_eq!(privileges.of(&caller, &subject, None).await, Privilege::Missing);
+        assert_eq!(privileges.of(&caller, &subject, None).await, Privilege::Own);
+        // From now on it is known.
+        assert_eq!(privileges.of(&caller, &subject, None).await, Privilege::Own);
     }
 }

@@ -94,8 +94,9 @@ impl AdmissionWebhook {
         match cluster.privileges.of(&review.caller, &reserved.subject, root.as_deref()).await {
             Privilege::Own => Answer::admitted(reserved.warnings),
             Privilege::Held => {
+                // A caller without a certificate may have made it up.
                 tracing::info!(
-                    user = review.caller.username,
+                    claimed_user = review.caller.username,
                     changes = reserved.changes,
                     "a reserved change is admitted"
                 );

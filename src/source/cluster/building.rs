@@ -35,6 +35,7 @@ pub struct Cluster {
     works: Works,
     mirror: Mirror,
     awaited: channel::Sender<Vec<WatchedKind>>,
+    epoch: channel::Sender<u64>,
     metrics: Arc<Metrics>,
 }
 
@@ -68,6 +69,7 @@ impl Cluster {
             },
             mirror: Mirror::new(catalog),
             awaited: channel::Sender::new(WatchedKind::ALL.into()),
+            epoch: channel::Sender::new(0),
             metrics,
         }
     }
@@ -77,16 +79,21 @@ impl Cluster {
         self.awaited.subscribe()
     }
 
+    /// How often the API server went back to an older state. Whoever knows of a later epoch than the watches sends it: then
+    /// they list everything anew.
+    pub fn epoch(&self) -> channel::Sender<u64> {
+        self.epoch.clone()
+    }
+
     /// Follows the cluster for ever; waits for its API server and for the CustomResourceDefinitions as long as they are
     /// not there. Dropping the future ends everything that it started.
     ///
     /// # Errors
     /// When a part of it panicked: the caller must not go on serving what can no longer change.
     pub async fn run(self) -> Result<Infallible, JoinError> {
-        let Self { server, works, mut mirror, awaited, metrics } = self;
+        let Self { server, works, mut mirror, awaited, epoch, metrics } = self;
         let mut tasks = JoinSet::new();
         let (notices, mut received) = mpsc::channel(WAITING);
-        let (epoch, _) = channel::channel(0);
         let lists = Arc::new(Semaphore::new(1));
         for kind in WatchedKind::ALL {
             let shared = Shared {

@@ -22,6 +22,8 @@ const SMALLER: u32 = 8;
 pub(super) struct Listing {
     /// The moment.
     pub version: u64,
+    /// How often the server had gone back to an older state before.
+    pub epoch: u64,
     /// The objects that can be told apart.
     pub items: Vec<Item>,
     /// How many objects have no name or version that can be read.
@@ -37,13 +39,13 @@ struct Page {
     unidentified: usize,
 }
 
-/// Lists a kind, newest state, page by page.
+/// Lists a kind, newest state, page by page, in an epoch.
 ///
 /// # Errors
 /// [`Failure::NotFound`] when the kind is not served; [`Failure::Expired`] when the pages would not be of one moment.
-pub(super) async fn list(server: &ApiServer, kind: WatchedKind) -> Result<Listing, Failure> {
+pub(super) async fn list(server: &ApiServer, kind: WatchedKind, epoch: u64) -> Result<Listing, Failure> {
     let definition = standing(server, kind).await?;
-    let mut listing = Listing { version: 0, items: Vec::new(), unidentified: 0, definition };
+    let mut listing = Listing { version: 0, epoch, items: Vec::new(), unidentified: 0, definition };
     let (mut limit, mut next) = (PAGE, None::<String>);
     loop {
         let answer = match server.get(&resource::page(kind, limit, next.as_deref()), PAGE_BYTES).await {

@@ -145,6 +145,8 @@ impl Mirror {
                 "objects without a name or version that can be read; none of this kind counts as deleted meanwhile"
             );
         }
+        // First, for nothing that was seen before says anything about what comes now.
+        self.writer.write(|catalog| catalog.begin(kind, listing.epoch));
         let mut there = BTreeSet::new();
         for item in listing.items {
             there.insert(item.content.id());

@@ -16,7 +16,7 @@ use crate::decide::{Verdict, decide};
 use crate::mapping::{self, Attributes, Now, ResourceAttributes, ScopeFacts, Setting, Target};
 use crate::name::{Mode, Revision};
 use crate::snapshot::Snapshot;
-use crate::store::{CatalogReader, Entry, WatchedKind, catalog};
+use crate::store::{CatalogReader, Entry, Seen, WatchedKind, catalog};
 use crate::world::{self, Kind, ObjectKey, Settings, Spec, World};
 
 const POLICIES: WatchedKind = WatchedKind::Ours(Kind::Policy);
@@ -25,6 +25,7 @@ const POLICIES: WatchedKind = WatchedKind::Ours(Kind::Policy);
 struct Fixture {
     mirror: Mirror,
     reader: CatalogReader,
+    epoch: u64,
 }
 
 // === impl Fixture ===
@@ -33,7 +34,7 @@ impl Fixture {
     /// Everything listed, nothing there but the namespace `shop`.
     fn new() -> Self {
         let (writer, reader) = catalog(Settings::default());
-        let mut fixture = Self { mirror: Mirror::new(writer), reader };
+        let mut fixture = Self { mirror: Mirror::new(writer), reader, epoch: 0 };
         assert!(!fixture.mirror.is_whole());
         for kind in WatchedKind::ALL {
             let objects = if kind == WatchedKind::Namespace { vec![namespace(1, &json!({}))] } else { Vec::new() };
@@ -52,7 +53,8 @@ impl Fixture {
     fn list_as(&mut self, kind: WatchedKind, version: u64, objects: &[Json], definition: Holder) {
         let items: Vec<Item> = objects.iter().filter_map(|object| Item::read(kind, &object.to_string())).collect();
         let unidentified = objects.len() - items.len();
-        self.mirror.apply(Notice::Listed(kind, Listing { version, items, unidentified, definition }));
+        self.mirror
+            .apply(Notice::Listed(kind, Listing { version, epoch: self.epoch, items, unidentified, definition }));
     }
 
     fn change(&mut self, object: &Json) {
@@ -145,6 +147,18 @@ fn with(mut object: Json, version: u64, path: &str, value: Json) -> Json {
 
 fn invalid(version: u64) -> Json {
     with(policy(version), version, "/spec", json!({"statements": [statement("A", "Allow")], "statementz": []}))
+}
+
+#[test]
+fn what_is_listed_after_the_server_went_back_is_of_a_new_epoch() {
+    let mut fixture = Fixture::new();
+    fixture.list(POLICIES, 1_000, &[]);
+    fixture.epoch = 1;
+    fixture.list(POLICIES, 50, &[]);
+    let vector = fixture.mirror.vector();
+    assert_eq!(vector.seen(POLICIES), Seen { epoch: 1, version: 50 });
+    // The others are still to be listed.
+    assert_eq!(vector.seen(WatchedKind::Namespace), Seen { epoch: 0, version: 1 });
 }
 
 #[test]
@@ -467,7 +481,7 @@ fn a_first_list_that_is_not_whole_is_none() {
         [(vec![policy(2)], Holder::Leaving), (vec![policy(2), json!({"metadata": {}})], Holder::There("1".to_owned()))]
     {
         let (writer, reader) = catalog(Settings::default());
-        let mut fixture = Fixture { mirror: Mirror::new(writer), reader };
+        let mut fixture = Fixture { mirror: Mirror::new(writer), reader, epoch: 0 };
         for kind in WatchedKind::ALL.into_iter().filter(|kind| *kind != POLICIES) {
             fixture.list(kind, 1, &[]);
         }

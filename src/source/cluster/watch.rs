@@ -151,13 +151,15 @@ impl Watch {
         let listed = {
             // Held until the last page is there. It is never closed.
             let _one_at_a_time = self.shared.lists.acquire().await;
-            list(&self.shared.server, self.kind).await
+            // What is listed while the server goes back may be of before.
+            let epoch = *self.shared.epoch.borrow();
+            list(&self.shared.server, self.kind, epoch).await
         };
-        let listing = listed?;
+        let mut listing = listed?;
         self.shared.metrics.source_relist(watched_label(self.kind));
         if listing.version < self.seen {
             self.shared.metrics.source_refused_older(watched_label(self.kind));
-            if *self.shared.epoch.borrow() == self.epoch {
+            if listing.epoch == self.epoch {
                 if !std::mem::replace(&mut self.doubted, true) {
                     tracing::warn!(
                         kind = self.kind.as_str(),
@@ -167,10 +169,11 @@ impl Watch {
                     );
                     return Ok(Next::List);
                 }
-                self.went_back(listing.version);
+                listing.epoch = self.went_back(listing.version);
             }
         }
-        self.epoch = *self.shared.epoch.borrow();
+        self.epoch = listing.epoch;
+        self.shared.metrics.store_epoch(*self.shared.epoch.borrow());
         self.doubted = false;
         self.seen = listing.version;
         self.standing = Standing::Listed(0);
@@ -191,16 +194,21 @@ impl Watch {
         Ok(Next::Follow)
     }
 
-    /// Two lists agree that the server is behind what was seen.
-    fn went_back(&self, found: u64) {
+    /// Two lists agree that the server is behind what was seen; the epoch that has begun with that.
+    fn went_back(&self, found: u64) -> u64 {
         tracing::error!(
             kind = self.kind.as_str(),
             found,
             seen = self.seen,
             "the API server went back to an older state: its objects count as they are now"
         );
-        self.shared.epoch.send_modify(|epoch| *epoch = epoch.saturating_add(1));
-        self.shared.metrics.store_epoch(*self.shared.epoch.borrow());
+        self.shared.epoch.send_if_modified(|epoch| {
+            // Another kind may have found out at the same time.
+            let is_news = *epoch == self.epoch;
+            *epoch = if is_news { epoch.saturating_add(1) } else { *epoch };
+            is_news
+        });
+        *self.shared.epoch.borrow()
     }
 
     /// A server that is behind what was seen accepts a watch and says nothing.

@@ -106,9 +106,7 @@ fn order(one: &Node, other: &Node) -> Ordering {
         (Value::Number(a), Value::Number(b)) => a.cmp(b),
         (Value::Text(a), Value::Text(b)) => a.cmp(b),
         (Value::List(a), Value::List(b)) => a.iter().map(Meaning).cmp(b.iter().map(Meaning)),
-        (Value::Map(a), Value::Map(b)) => {
-            entries(a).cmp(entries(b))
-        }
+        (Value::Map(a), Value::Map(b)) => entries(a).cmp(entries(b)),
         (a, b) => rank(a).cmp(&rank(b)),
     }
 }

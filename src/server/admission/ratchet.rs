@@ -76,7 +76,8 @@ fn added(found: Vec<Finding>, before: &[Finding], new: &Node, old: &Node) -> Vec
 impl Place<'_> {
     /// Whether what is found at this place is what was found before.
     fn stood(&self, before: &Finding, finding: &Finding) -> bool {
-        let Some(was) = self.was.as_ref().filter(|was| was.path == before.path && before.reason == finding.reason) else {
+        let Some(was) = self.was.as_ref().filter(|was| was.path == before.path && before.reason == finding.reason)
+        else {
             return false;
         };
         if pairs::same(self.node, was.node) {

@@ -24,9 +24,7 @@ pub(super) fn both(new: &Node, old: &Node) -> (Arc<Node>, Arc<Node>) {
 fn shortened<'n>(new: &'n Node, old: &Node, key: &str) -> (Node, Node) {
     let has_room = || characters(new) <= characters(old).max(quota::POLICY_CHARACTERS);
     match (&new.value, &old.value) {
-        (Value::List(items), Value::List(before))
-            if key != CONDITIONS && items.len() <= before.len() && has_room() =>
-        {
+        (Value::List(items), Value::List(before)) if key != CONDITIONS && items.len() <= before.len() && has_room() => {
             let (items, before) = lists(items, before, key);
             (with(new, Value::List(items)), with(old, Value::List(before)))
         }

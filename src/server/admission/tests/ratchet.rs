@@ -59,7 +59,9 @@ fn what_is_wrong_passes_wherever_its_item_moves() {
     let nothing = cluster(&[]);
     let old = stored()["spec"]["statements"].clone();
     let more = json!({"sid": "C", "effect": "Allow", "actions": ["k8s:list"], "resources": ["*"]});
-    for statements in [json!([old[1], old[0]]), json!([more, old[0], old[1]]), json!([old[0]]), json!([old[1], more, old[0]])] {
+    for statements in
+        [json!([old[1], old[0]]), json!([more, old[0], old[1]]), json!([old[0]]), json!([old[1], more, old[0]])]
+    {
         let new = with(&stored(), "/spec/statements", statements);
         assert!(is_admitted(changed(&stored(), &new, &nothing)), "{new}");
     }
@@ -78,9 +80,7 @@ fn what_is_wrong_passes_wherever_its_item_moves() {
 #[test]
 fn what_is_wrong_in_one_statement_does_not_excuse_another() {
     let nothing = cluster(&[]);
-    let statement = |sid: &str, effect: &str, action: &str| {
-        json!({"sid": sid, "effect": effect, "actions": [action], "resources": ["*"]})
-    };
+    let statement = |sid: &str, effect: &str, action: &str| json!({"sid": sid, "effect": effect, "actions": [action], "resources": ["*"]});
     let of = |statements: Value| policy("a", "p", json!({"statements": statements}));
     let old = of(json!([statement("Guard", "Deny", "k8s:get"), statement("Other", "Allow", "a b")]));
     for statements in [
@@ -88,7 +88,9 @@ fn what_is_wrong_in_one_statement_does_not_excuse_another() {
         json!([statement("Guard", "Deny", "a b")]),
         json!([statement("Other", "Allow", "k8s:get"), statement("Guard", "Deny", "a b")]),
     ] {
-        let Verdict::Refused(message) = changed(&old, &of(statements.clone()), &nothing) else { panic!("{statements}") };
+        let Verdict::Refused(message) = changed(&old, &of(statements.clone()), &nothing) else {
+            panic!("{statements}")
+        };
         assert!(message.contains("].actions[0]: "), "{message}");
     }
 }
@@ -101,7 +103,8 @@ fn what_a_whole_lacks_does_not_stop_changes_of_its_parts() {
     let missing = refused("spec: key `trustPolicy` is missing");
     assert_eq!(created(&old, &nothing), missing);
     assert_eq!(changed(&old, &role(json!({"path": "/y/", "tags": {"a": "c"}})), &nothing), admitted());
-    let trust = json!({"statements": [{"sid": "A", "effect": "Allow", "principals": ["a"], "actions": ["sts:AssumeRole"]}]});
+    let trust =
+        json!({"statements": [{"sid": "A", "effect": "Allow", "principals": ["a"], "actions": ["sts:AssumeRole"]}]});
     let whole = role(json!({"path": "/x/", "trustPolicy": trust}));
     assert_eq!(created(&whole, &nothing), admitted());
     assert_eq!(changed(&whole, &old, &nothing), missing);
@@ -163,7 +166,8 @@ fn an_old_name_stays_and_an_old_bomb_can_be_labelled() {
 
 /// Statements without resources, and what is changed of them.
 fn wrong(count: usize, change: impl Fn(&mut Vec<Value>)) -> Value {
-    let statement = |index| json!({"sid": format!("A{index}"), "effect": "Allow", "actions": ["k8s:get"], "resources": []});
+    let statement =
+        |index| json!({"sid": format!("A{index}"), "effect": "Allow", "actions": ["k8s:get"], "resources": []});
     let mut statements: Vec<Value> = (0..count).map(statement).collect();
     change(&mut statements);
     policy("a", "p", json!({"statements": statements, "description": "old"}))
@@ -208,7 +212,8 @@ fn more_problems_than_are_listed_stop_no_repair() {
     }
     // The same where it is the length of what is said that is too much.
     let long = |last: &str| {
-        let groups: Vec<String> = (0..90).map(|index| format!("{index}{}", "X".repeat(1_000))).chain([last.to_owned()]).collect();
+        let groups: Vec<String> =
+            (0..90).map(|index| format!("{index}{}", "X".repeat(1_000))).chain([last.to_owned()]).collect();
         user("a", "u", json!({"groups": groups}))
     };
     let named = |key: &str, value: &str| {
@@ -274,14 +279,16 @@ fn forms() -> impl Strategy<Value = (Value, Value)> {
     let path = || prop::sample::select(vec!["/", "/x/", "x"]);
     let order = prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..6);
     let stands = || prop::bool::weighted(0.9);
-    (statements(), statements(), order, [path(), path()], [stands(), stands()]).prop_map(|(old, other, order, path, stands)| {
-        let pick = |(index, is_old): &(prop::sample::Index, bool)| {
-            let from = if *is_old || other.is_empty() { &old } else { &other };
-            (!from.is_empty()).then(|| index.get(from).clone())
-        };
-        let new: Vec<Value> = order.iter().filter_map(pick).collect();
-        (spec(path[0], &old, stands[0]), spec(path[1], &new, stands[1]))
-    })
+    (statements(), statements(), order, [path(), path()], [stands(), stands()]).prop_map(
+        |(old, other, order, path, stands)| {
+            let pick = |(index, is_old): &(prop::sample::Index, bool)| {
+                let from = if *is_old || other.is_empty() { &old } else { &other };
+                (!from.is_empty()).then(|| index.get(from).clone())
+            };
+            let new: Vec<Value> = order.iter().filter_map(pick).collect();
+            (spec(path[0], &old, stands[0]), spec(path[1], &new, stands[1]))
+        },
+    )
 }
 
 proptest! {

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
+use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use super::call::RefusalKind;
@@ -28,10 +29,17 @@ pub(super) struct Agenda {
     planner: Planner,
     queue: Queue,
     track: Track,
-    /// Objects that with a record of their last good form would be larger than the API server stores, by generation.
-    too_large: BTreeMap<ObjectKey, i64>,
+    /// Objects that in this form, with a record of their last good one, would be larger than the API server stores.
+    too_large: BTreeMap<ObjectKey, Form>,
     /// When generations were first seen that do not run on every replica yet.
     arrivals: BTreeMap<ObjectKey, (i64, Instant)>,
+}
+
+/// Which object of a name it is, and in which of its generations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    uid: Option<SmolStr>,
+    generation: i64,
 }
 
 /// What one turn came to.
@@ -93,7 +101,7 @@ impl Agenda {
         let Some(key) = self.queue.begin(now) else { return Turn::Idle };
         let planned = catch_unwind(AssertUnwindSafe(|| self.plan(in_force, replicas, &key)));
         let Ok(planned) = planned else {
-            self.end(&key, 0, Done::Panicked, now);
+            self.end(&key, None, Done::Panicked, now);
             return Turn::Looked;
         };
         let Some((observed, steps)) = planned else {
@@ -112,34 +120,46 @@ impl Agenda {
         let standing = status.map_or(&observed.observation.status, |(status, _)| status);
         self.queue.set_waiting(&key, standing.waits_for_replicas());
         let fingerprint = status.map(|(status, _)| fingerprint(status));
-        let held =
+        let status_waits =
             status.zip(fingerprint).and_then(|((_, urgency), status)| self.queue.hold(&key, urgency, status, now));
-        let entry = observed.entry;
-        match held {
-            _ if steps.is_empty() => self.queue.end(&key, Done::Settled, now),
-            None => return Turn::Work(Box::new(Work { entry, steps, fingerprint })),
-            Some(until) => {
-                // What keeps an object from vanishing does not wait for its status.
-                let is_finalizer = |step: &Step| matches!(step, Step::AddFinalizer | Step::RemoveFinalizer);
-                let steps: Vec<Step> = steps.into_iter().filter(is_finalizer).collect();
-                if !steps.is_empty() {
-                    return Turn::Work(Box::new(Work { entry, steps, fingerprint: None }));
-                }
-                self.queue.postpone(&key, until, now);
+        if !steps.contains(&Step::RemoveFinalizer) {
+            self.queue.set_named(&key);
+        }
+        let (mut due, mut waiting): (Vec<Step>, Option<Instant>) = (Vec::new(), None);
+        for step in steps {
+            let waits = match &step {
+                Step::AddFinalizer => self.queue.hold_finalizer(&key, now),
+                // Who deletes an object waits for it to go.
+                Step::RemoveFinalizer if observed.observation.deleting => None,
+                Step::RemoveFinalizer => self.queue.hold_release(&key, now),
+                Step::WriteStatus { .. } | Step::Event(_) => status_waits,
+            };
+            match waits {
+                None => due.push(step),
+                Some(until) => waiting = Some(waiting.map_or(until, |waiting| waiting.min(until))),
             }
+        }
+        match waiting {
+            // What waits is looked at again when what is written now comes back.
+            _ if !due.is_empty() => {
+                let fingerprint = fingerprint.filter(|_| status_waits.is_none());
+                return Turn::Work(Box::new(Work { entry: observed.entry, steps: due, fingerprint }));
+            }
+            Some(until) => self.queue.postpone(&key, until, now),
+            None => self.queue.end(&key, Done::Settled, now),
         }
         Turn::Looked
     }
 
-    /// Work on an object, in this generation, ended.
-    pub(super) fn end(&mut self, key: &ObjectKey, generation: i64, done: Done, now: Instant) {
+    /// Work on an object, in this form if one was seen, ended.
+    pub(super) fn end(&mut self, key: &ObjectKey, form: Option<Form>, done: Done, now: Instant) {
         match done {
             Done::Panicked => {
                 self.metrics.operator_panic();
                 tracing::error!(object = %key, "reconciling panicked; it is tried again later, others are not held up");
             }
             Done::Refused(RefusalKind::TooLarge) => {
-                self.too_large.insert(key.clone(), generation);
+                self.too_large.extend(form.map(|form| (key.clone(), form)));
             }
             Done::Refused(_) | Done::Settled | Done::Wrote { .. } => {}
         }
@@ -159,13 +179,32 @@ impl Agenda {
     fn plan(&self, in_force: &InForce, replicas: &View, key: &ObjectKey) -> Option<(Observed, Vec<Step>)> {
         let look = |catalog: &_| observe(catalog, in_force, replicas, key, Timestamp::now());
         let mut observed = self.catalog.read(look)?;
-        if self.too_large.get(key) == Some(&observed.entry.generation) {
+        if self.too_large.get(key) == Some(&Form::of(&observed.entry)) {
             observed.observation.last_good = None;
         }
         let steps = (self.planner)(&observed.observation);
         Some((observed, steps))
     }
 }
+
+// === impl Work ===
+
+impl Work {
+    /// The form of the object that the steps are meant for.
+    pub(super) fn form(&self) -> Form {
+        Form::of(&self.entry)
+    }
+}
+
+// === impl Form ===
+
+impl Form {
+    fn of(entry: &Entry) -> Self {
+        Self { uid: entry.object.uid.clone(), generation: entry.generation }
+    }
+}
+
+// === free functions ===
 
 /// A status, shortened, to tell whether it is the one that was written last. When that was is left out.
 fn fingerprint(status: &Status) -> u64 {
@@ -248,6 +287,15 @@ mod tests {
             self.writer.write(|catalog| catalog.insert(entry));
         }
 
+        /// Somebody changes what is there.
+        fn edit(&mut self, key: &ObjectKey, change: impl FnOnce(&mut Entry)) {
+            self.version += 1;
+            let mut entry = self.writer.read(|catalog| catalog.get(key).unwrap().clone());
+            entry.version = self.version;
+            change(&mut entry);
+            self.writer.write(|catalog| catalog.insert(entry));
+        }
+
         /// What a watch that has seen everything would have published.
         fn in_force(&self) -> InForce {
             let world = build(&self.writer.read(crate::store::Catalog::input));
@@ -270,13 +318,14 @@ mod tests {
                     Turn::Looked => continue,
                     Turn::Work(work) => work,
                 };
-                let (key, generation) = (work.entry.object.key.clone(), work.entry.generation);
+                let (key, form, mut finalizer) = (work.entry.object.key.clone(), work.form(), false);
                 self.version += 1;
                 let mut entry = Entry { version: self.version, ..work.entry };
                 for step in work.steps {
                     let what = match step {
                         Step::AddFinalizer => {
                             entry.finalizers.push(plan::IN_USE.into());
+                            finalizer = true;
                             "finalizer".to_owned()
                         }
                         Step::RemoveFinalizer => {
@@ -293,7 +342,8 @@ mod tests {
                 }
                 self.writer.write(|catalog| catalog.insert(entry));
                 let version = self.version;
-                self.agenda.end(&key, generation, Done::Wrote { version, fingerprint: work.fingerprint }, now);
+                let done = Done::Wrote { version, fingerprint: work.fingerprint, finalizer };
+                self.agenda.end(&key, Some(form), done, now);
             }
         }
     }
@@ -375,8 +425,105 @@ mod tests {
         house.apply(&user("alice"), &json!({"policies": ["read"]}));
         house.settle(&alone, 0);
         house.writer.write(|catalog| catalog.remove(&user("alice")));
-        assert_eq!(house.settle(&alone, 100), ["read: no finalizer"]);
+        assert_eq!(house.settle(&alone, 100), [""; 0]);
         assert_eq!(house.settle(&alone, 1_100), ["read: InForce"]);
+        // Not at once: it may be named again.
+        assert_eq!(house.settle(&alone, 60_000), [""; 0]);
+        assert_eq!(house.agenda.next(), Some(house.at(60_100)));
+        assert_eq!(house.settle(&alone, 60_100), ["read: no finalizer"]);
+        assert_eq!(house.agenda.next(), None);
+    }
+
+    #[test]
+    fn a_finalizer_goes_at_once_from_what_is_deleted() {
+        let mut house = House::new(plan::steps);
+        let alone = View::default();
+        house.apply(&policy("read"), &statements());
+        house.apply(&user("alice"), &json!({"policies": ["read"]}));
+        house.settle(&alone, 0);
+        house.writer.write(|catalog| catalog.remove(&user("alice")));
+        house.settle(&alone, 100);
+        house.edit(&policy("read"), |entry| entry.object.deleting = true);
+        assert_eq!(house.settle(&alone, 200), ["read: no finalizer"]);
+    }
+
+    #[test]
+    fn who_takes_a_finalizer_off_is_answered_ever_more_slowly_and_always() {
+        let mut house = House::new(plan::steps);
+        let alone = View::default();
+        house.apply(&policy("read"), &statements());
+        house.apply(&user("alice"), &json!({"policies": ["read"]}));
+        house.settle(&alone, 0);
+        let mut at = Vec::new();
+        for second in 1..=600 {
+            house.edit(&policy("read"), |entry| entry.finalizers.clear());
+            let written = house.settle(&alone, second * 1_000);
+            assert!(written.iter().all(|what| what == "read: finalizer"), "{written:?}");
+            at.extend(written.iter().map(|_| second));
+        }
+        assert_eq!(at.first(), Some(&1));
+        assert!((10..=20).contains(&at.len()), "{at:?}");
+        assert!(at.windows(2).all(|pair| pair[1] - pair[0] <= 61), "{at:?}");
+        // Who stops has it answered at once when they begin again.
+        house.edit(&policy("read"), |entry| entry.finalizers.clear());
+        assert_eq!(house.settle(&alone, 1_000_000), ["read: finalizer"]);
+    }
+
+    #[test]
+    fn one_object_that_names_many_by_turns_moves_few_writes() {
+        let names = |prefix: &str, count: usize| (0..count).map(|index| format!("{prefix}{index}")).collect::<Vec<_>>();
+        let (policies, groups) = (names("p", 20), names("g", 10));
+        let many = json!({"policies": policies, "groups": groups});
+        for (period, turns) in [(100, 400), (1_000, 200), (7_000, 60), (30_000, 30), (61_000, 20), (200_000, 6)] {
+            let mut house = House::new(plan::steps);
+            let alone = View::default();
+            for name in &policies {
+                house.apply(&policy(name), &statements());
+            }
+            for name in &groups {
+                house.apply(&ObjectKey { kind: Kind::Group, ..policy(name) }, &json!({}));
+            }
+            house.apply(&user("alice"), &many);
+            house.settle(&alone, 0);
+            house.settle(&alone, 10_000);
+            let (mut finalizers, mut others) = (0, 0);
+            for turn in 0..turns {
+                let spec = if turn % 2 == 0 { json!({}) } else { many.clone() };
+                house.apply(&user("alice"), &spec);
+                for part in 0..10 {
+                    for written in house.settle(&alone, 20_000 + turn * period + part * period / 10) {
+                        let count = if written.ends_with("finalizer") { &mut finalizers } else { &mut others };
+                        *count += usize::from(!written.starts_with("alice"));
+                    }
+                }
+            }
+            // At most one write of either sort in a minute for each that is named, but for the first few.
+            let minutes = usize::try_from(turns * period / 60_000).unwrap() + 1;
+            assert!(finalizers <= 30 * minutes, "{period}: {finalizers} in {minutes} minutes");
+            assert!(others <= 30 * (minutes + 4), "{period}: {others} in {minutes} minutes");
+            if period < 60_000 {
+                assert_eq!(finalizers, 0, "{period}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_object_of_the_same_name_is_not_the_one_without_room() {
+        let mut house = House::new(plan::steps);
+        house.apply(&policy("read"), &statements());
+        let (in_force, now) = (house.in_force(), house.at(0));
+        house.agenda.look(&in_force, now);
+        let Turn::Work(work) = house.agenda.turn(&in_force, &View::default(), now) else { panic!() };
+        house.agenda.end(&policy("read"), Some(work.form()), Done::Refused(RefusalKind::TooLarge), now);
+        house.edit(&policy("read"), |entry| {
+            entry.object.uid = Some("another".into());
+            entry.object.last_good = Some(Arc::new(Node::from(&statements())));
+            entry.object.spec = Spec::Read(Arc::new(Node::from(&json!({"statements": 3}))));
+        });
+        let (in_force, later) = (house.in_force(), house.at(1_000));
+        house.agenda.look(&in_force, later);
+        let Turn::Work(work) = house.agenda.turn(&in_force, &View::default(), later) else { panic!() };
+        assert!(matches!(&work.steps[0], Step::WriteStatus { status, .. } if status.last_good.is_some()), "{work:?}");
     }
 
     #[test]
@@ -445,7 +592,7 @@ mod tests {
             step => panic!("{step:?}"),
         };
         assert!(record(&work));
-        house.agenda.end(&policy("read"), 1, Done::Refused(RefusalKind::TooLarge), now);
+        house.agenda.end(&policy("read"), Some(work.form()), Done::Refused(RefusalKind::TooLarge), now);
         let later = house.at(1_000);
         let Turn::Work(work) = house.agenda.turn(&in_force, &alone, later) else { panic!() };
         assert!(!record(&work));

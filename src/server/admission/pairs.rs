@@ -59,11 +59,13 @@ pub(super) fn items(new: &[Node], old: &[Node]) -> Vec<Option<usize>> {
     was
 }
 
-/// The old value of a key of a map, if that stands in it once.
-pub(super) fn entry<'n>(old: &'n Node, key: &str) -> Option<&'n Node> {
-    let mut found = old.entries().iter().filter(|entry| entry.key == key);
-    let first = found.next()?;
-    found.next().is_none().then_some(&first.value)
+/// The values of a map by their keys. `None` for a key that stands in it twice.
+pub(super) fn by_key(map: &Node) -> BTreeMap<&str, Option<&Node>> {
+    let mut values = BTreeMap::new();
+    for entry in map.entries() {
+        values.entry(entry.key.as_str()).and_modify(|value| *value = None).or_insert(Some(&entry.value));
+    }
+    values
 }
 
 /// The name of an item of a list.

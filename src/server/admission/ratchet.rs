@@ -143,8 +143,10 @@ fn collect<'n>(
             }
         }
         Value::Map(entries) => {
+            let before = was.map(|(was, _)| pairs::by_key(was)).unwrap_or_default();
             for entry in entries {
-                let was = was.and_then(|(was, path)| Some((pairs::entry(was, &entry.key)?, path.key(&entry.key))));
+                let before = before.get(entry.key.as_str()).copied().flatten();
+                let was = was.zip(before).map(|((_, path), before)| (before, path.key(&entry.key)));
                 let was = was.as_ref().map(|(node, path)| (*node, path));
                 // A document may hold its one statement without a list around it.
                 let is_part = is_part || entry.key == "Statement";

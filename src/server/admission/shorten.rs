@@ -21,7 +21,7 @@ pub(super) fn both(new: &Node, old: &Node) -> (Arc<Node>, Arc<Node>) {
 }
 
 /// Both forms of the value under this key.
-fn shortened<'n>(new: &'n Node, old: &Node, key: &str) -> (Node, Node) {
+fn shortened<'n>(new: &'n Node, old: &'n Node, key: &str) -> (Node, Node) {
     let has_room = || characters(new) <= characters(old).max(quota::POLICY_CHARACTERS);
     match (&new.value, &old.value) {
         (Value::List(items), Value::List(before)) if key != CONDITIONS && items.len() <= before.len() && has_room() => {
@@ -29,9 +29,11 @@ fn shortened<'n>(new: &'n Node, old: &Node, key: &str) -> (Node, Node) {
             (with(new, Value::List(items)), with(old, Value::List(before)))
         }
         (Value::Map(entries), Value::Map(before)) if has_room() => {
+            let (new_values, old_values) = (pairs::by_key(new), pairs::by_key(old));
+            let value = |values: &BTreeMap<&str, Option<&'n Node>>, key: &str| values.get(key).copied().flatten();
             let mut shortened_before: BTreeMap<&str, Node> = BTreeMap::new();
             let mut short = |entry: &'n Entry| {
-                let twins = pairs::entry(new, &entry.key).zip(pairs::entry(old, &entry.key));
+                let twins = value(&new_values, &entry.key).zip(value(&old_values, &entry.key));
                 let Some((value, was)) = twins.map(|(value, was)| shortened(value, was, &entry.key)) else {
                     return entry.clone();
                 };

@@ -226,6 +226,31 @@ fn more_problems_than_are_listed_stop_no_repair() {
     assert!(!is_admitted(changed(&named("k", "/x/"), &named("k", "x"), &nothing)));
 }
 
+#[test]
+fn very_many_keys_and_items_are_compared_at_once() {
+    let nothing = cluster(&[]);
+    let keys = |count: usize, last: &str| -> Value {
+        let tags: serde_json::Map<String, Value> = (0..count).map(|index| (format!("k{index}"), json!([]))).collect();
+        user("a", "u", json!({"tags": tags, "path": last}))
+    };
+    let items = |count: usize, is_back: bool| -> Value {
+        let mut inline: Vec<Value> = (0..count).map(|index| json!({"name": format!("N{index}")})).collect();
+        if is_back {
+            inline.reverse();
+        }
+        user("a", "u", json!({"inlinePolicies": inline}))
+    };
+    let texts = |first: &str| -> Value {
+        let groups: Vec<String> = (0..60_000).map(|index| format!("X{}", index % 7)).collect();
+        user("a", "u", json!({"groups": groups, "path": first}))
+    };
+    let began = std::time::Instant::now();
+    assert!(!is_admitted(changed(&keys(60_000, "/x/"), &keys(60_000, "/y/"), &nothing)));
+    assert!(is_admitted(changed(&items(20_000, false), &items(20_000, true), &nothing)));
+    assert!(is_admitted(changed(&texts("/x/"), &texts("/y/"), &nothing)));
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+}
+
 // === properties ===
 
 /// What is found in a `spec`, each with the value at its place, numbers and places of items left out.

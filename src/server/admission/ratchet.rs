@@ -34,6 +34,16 @@ pub(super) struct Place<'n> {
 struct Was<'n> {
     node: &'n Node,
     path: String,
+    /// Whether nobody said what was wrong with it, for it was among too many.
+    is_unread: bool,
+}
+
+/// What a value was in the old form, on the way to it.
+#[derive(Clone, Copy)]
+struct Before<'n, 'p> {
+    node: &'n Node,
+    path: &'p Path<'p>,
+    is_unread: bool,
 }
 
 /// What is wrong with the new form of an object, without what stands in the old one.
@@ -63,7 +73,7 @@ fn added(found: Vec<Finding>, before: &[Finding], new: &Node, old: &Node) -> Vec
     let wanted: BTreeSet<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
     let places = places(new, Some(old), &wanted);
     let stood = |finding: &Finding| match places.get(&finding.path) {
-        Some(Some(place)) => before.iter().any(|old| place.stood(old, finding)),
+        Some(Some(place)) => place.was_unread(&finding.path) || before.iter().any(|old| place.stood(old, finding)),
         Some(None) => false,
         // Not of the spec: name and namespace of an object never change.
         None => finding.path.starts_with("metadata.") && before.contains(finding),
@@ -74,13 +84,26 @@ fn added(found: Vec<Finding>, before: &[Finding], new: &Node, old: &Node) -> Vec
 // === impl Place ===
 
 impl Place<'_> {
+    /// Whether it is what it was, and what is found at this path of it could not be told before. That a name is another's
+    /// too is no matter of its own value, so this is not said of names.
+    fn was_unread(&self, path: &str) -> bool {
+        self.was.as_ref().is_some_and(|was| was.is_unread)
+            && self.is_same()
+            && !path.ends_with("sid")
+            && !path.ends_with("Sid")
+    }
+
+    fn is_same(&self) -> bool {
+        self.was.as_ref().is_some_and(|was| pairs::same(self.node, was.node))
+    }
+
     /// Whether what is found at this place is what was found before.
     fn stood(&self, before: &Finding, finding: &Finding) -> bool {
         let Some(was) = self.was.as_ref().filter(|was| was.path == before.path && before.reason == finding.reason)
         else {
             return false;
         };
-        if pairs::same(self.node, was.node) {
+        if self.is_same() {
             // One that stands twice is said to be that of another by its number, and those move.
             let words = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
             return words(&before.message) == words(&finding.message);
@@ -110,14 +133,15 @@ pub(super) fn places<'n>(
 ) -> BTreeMap<String, Option<Place<'n>>> {
     let mut found = BTreeMap::new();
     let root = Path::ROOT.key("spec");
-    collect(new, &root, old.map(|old| (old, &root)), false, wanted, &mut found);
+    let old = old.map(|node| Before { node, path: &root, is_unread: false });
+    collect(new, &root, old, false, wanted, &mut found);
     found
 }
 
 fn collect<'n>(
     node: &'n Node,
     path: &Path<'_>,
-    was: Option<(&'n Node, &Path<'_>)>,
+    was: Option<Before<'n, '_>>,
     is_part: bool,
     wanted: &BTreeSet<&str>,
     found: &mut BTreeMap<String, Option<Place<'n>>>,
@@ -127,27 +151,30 @@ fn collect<'n>(
         return;
     }
     if wanted.contains(here.as_str()) {
-        let was = was.map(|(node, path)| Was { node, path: path.to_string() });
+        let was = was.map(|was| Was { node: was.node, path: was.path.to_string(), is_unread: was.is_unread });
         found.entry(here).and_modify(|place| *place = None).or_insert(Some(Place { node, was, is_part }));
     }
     match &node.value {
         Value::List(items) => {
-            let before: &[Node] = match was.map(|(was, _)| &was.value) {
+            let before: &[Node] = match was.map(|was| &was.node.value) {
                 Some(Value::List(before)) => before,
                 _ => &[],
             };
             for (index, (item, place)) in items.iter().zip(pairs::items(items, before)).enumerate() {
-                let was = was.zip(place).and_then(|((_, path), place)| Some((before.get(place)?, path.index(place))));
-                let was = was.as_ref().map(|(node, path)| (*node, path));
+                let twin = place.and_then(|place| Some((place, before.get(place)?)));
+                let was = was.zip(twin).map(|(was, (place, node))| {
+                    (node, was.path.index(place), was.is_unread || is_beyond(before, node, place))
+                });
+                let was = was.as_ref().map(|(node, path, is_unread)| Before { node, path, is_unread: *is_unread });
                 collect(item, &path.index(index), was, true, wanted, found);
             }
         }
         Value::Map(entries) => {
-            let before = was.map(|(was, _)| pairs::by_key(was)).unwrap_or_default();
+            let before = was.map(|was| pairs::by_key(was.node)).unwrap_or_default();
             for entry in entries {
-                let before = before.get(entry.key.as_str()).copied().flatten();
-                let was = was.zip(before).map(|((_, path), before)| (before, path.key(&entry.key)));
-                let was = was.as_ref().map(|(node, path)| (*node, path));
+                let twin = before.get(entry.key.as_str()).copied().flatten();
+                let was = was.zip(twin).map(|(was, node)| (node, was.path.key(&entry.key), was.is_unread));
+                let was = was.as_ref().map(|(node, path, is_unread)| Before { node, path, is_unread: *is_unread });
                 // A document may hold its one statement without a list around it.
                 let is_part = is_part || entry.key == "Statement";
                 collect(&entry.value, &path.key(&entry.key), was, is_part, wanted, found);
@@ -155,4 +182,11 @@ fn collect<'n>(
         }
         Value::Null | Value::Boolean(_) | Value::Number(_) | Value::Text(_) => {}
     }
+}
+
+/// Whether an item stood in a list where it was not read: none of too many entries is, and no statement after the last
+/// that is read.
+fn is_beyond(list: &[Node], item: &Node, place: usize) -> bool {
+    let is_statement = || ["effect", "Effect"].into_iter().any(|key| item.get(key).is_some());
+    (item.text().is_some() && list.len() > limits::LIST_ENTRIES) || (place >= limits::STATEMENTS && is_statement())
 }

@@ -78,6 +78,35 @@ fn what_is_wrong_passes_wherever_its_item_moves() {
 }
 
 #[test]
+fn what_was_not_read_among_too_many_is_no_new_problem_where_it_is_read() {
+    let nothing = cluster(&[]);
+    let statement = |index: usize| {
+        let sid = if index == 130 { "A7".to_owned() } else { format!("A{index}") };
+        let action = if index == 129 { "a b" } else { "k8s:get" };
+        json!({"sid": sid, "effect": "Deny", "actions": [action], "resources": ["*"]})
+    };
+    let of = |statements: &[usize]| {
+        let statements: Vec<Value> = statements.iter().map(|index| statement(*index)).collect();
+        policy("a", "p", json!({"statements": statements}))
+    };
+    let old: Vec<usize> = (0..131).collect();
+    let without = |gone: &[usize]| of(&old.iter().copied().filter(|index| !gone.contains(index)).collect::<Vec<_>>());
+    assert!(is_admitted(changed(&of(&old), &without(&[0, 1, 130]), &nothing)));
+    assert!(is_admitted(changed(&of(&old), &without(&[3]), &nothing)));
+    // A name that is used twice is wrong because of another one.
+    assert!(!is_admitted(changed(&of(&old), &without(&[0, 1, 129]), &nothing)));
+    let actions = |count: usize, last: &str| {
+        let mut actions: Vec<String> = (0..count).map(|index| format!("k8s:a{index}")).collect();
+        actions[0] = "a b".to_owned();
+        actions[1] = last.to_owned();
+        let statement = json!({"sid": "A", "effect": "Deny", "actions": actions, "resources": ["*"]});
+        policy("a", "p", json!({"statements": [statement]}))
+    };
+    assert!(is_admitted(changed(&actions(258, "k8s:get"), &actions(256, "k8s:get"), &nothing)));
+    assert!(!is_admitted(changed(&actions(258, "k8s:get"), &actions(256, "c d"), &nothing)));
+}
+
+#[test]
 fn what_is_wrong_in_one_statement_does_not_excuse_another() {
     let nothing = cluster(&[]);
     let statement = |sid: &str, effect: &str, action: &str| json!({"sid": sid, "effect": effect, "actions": [action], "resources": ["*"]});

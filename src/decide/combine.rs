@@ -294,8 +294,8 @@ impl<'e, 's> Side<'e, 's> {
                 }
                 for (name, account) in self.snapshot.accounts() {
                     let excluded = self.snapshot.is_management(name) || self.excludes(name);
-                    if !excluded && targets.includes(name, account.labels.as_ref()) {
-                        let view = NamespaceView::Within { account: name, labels: account.labels.as_ref() };
+                    if !excluded && targets.includes(name, account.labels.as_deref()) {
+                        let view = NamespaceView::Within { account: name, labels: account.labels.as_deref() };
                         let level = self.ask_within(walk, *policy, Within::Account(name), view);
                         guard = guard.and(level, false);
                     }

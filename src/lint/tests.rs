@@ -454,7 +454,7 @@ fn a_policy_that_nothing_names_or_that_meets_no_account_is_said_to_have_no_effec
     };
     let namespace = |name: &str, env: &str| NamespaceFacts {
         name: name.into(),
-        labels: [("env".into(), env.into())].into(),
+        labels: Arc::new([("env".into(), env.into())].into()),
         root_identity: None,
         root_mfa_optional: false,
     };

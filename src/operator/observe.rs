@@ -61,13 +61,18 @@ pub(super) fn observe(
             live: replicas.live.len().saturating_add(1),
             running: others.saturating_add(usize::from(runs(&in_force.vector))),
         },
-        last_good: entry.object.last_good.as_deref().and_then(|node| match serde_json::Value::from(node) {
-            serde_json::Value::Object(spec) => Some(LastGood { generation: entry.last_good_generation, spec }),
-            _ => None,
-        }),
+        last_good: last_good(entry),
         now: seconds(now),
     };
     Some(Observed { entry: entry.clone(), observation })
+}
+
+/// The last valid form of an object that is not valid, where one is known.
+pub(super) fn last_good(entry: &Entry) -> Option<LastGood> {
+    match serde_json::Value::from(entry.object.last_good.as_deref()?) {
+        serde_json::Value::Object(spec) => Some(LastGood { generation: entry.last_good_generation, spec }),
+        _ => None,
+    }
 }
 
 /// Whoever has seen this version of this kind has seen the object's generation.

@@ -15,7 +15,9 @@ use tokio::time::Instant;
 use super::call::{at, call};
 use super::election::{Candidate, Role};
 use super::follow::{Change, Selection, follow};
+use super::perform::Performer;
 use super::reconcile::Reconciler;
+use super::record;
 use super::registration::Keeper;
 use super::replicas::{LIVENESS, REPLICA, ReplicaId, Table, View};
 use super::report::Reporter;
@@ -144,9 +146,12 @@ impl Operator {
         let (role, roles) = watch::channel(Role::Waiting);
         let (view, views) = watch::channel(View::default());
         let (mut roles_of_keeper, mut views_of_keeper) = (roles.clone(), views.clone());
+        let roles_of_recorder = roles.clone();
         let (mut roles_of_reconciler, mut views_of_reconciler) = (roles.clone(), views);
         let mut uses = Uses::default();
         let Self { reporter, candidate, reconciler, keeper, leases, client, id, metrics, root_uses } = &mut self;
+        let catalog = reconciler.catalog.clone();
+        let performer = Performer { client, id, metrics };
         tokio::select! {
             () = stop => {}
             () = for_ever("report", metrics, async || reporter.run().await) => {}
@@ -154,6 +159,9 @@ impl Operator {
             () = for_ever("replicas", metrics, async || replicas(leases, id, metrics, &roles, &view).await) => {}
             () = for_ever("status", metrics, async || {
                 reconciler.run(&mut roles_of_reconciler, &mut views_of_reconciler).await;
+            }) => {}
+            () = for_ever("records", metrics, async || {
+                record::run(&catalog, &performer, &roles_of_recorder).await;
             }) => {}
             () = for_ever("registration", metrics, async || {
                 keeper.run(&mut roles_of_keeper, &mut views_of_keeper).await;

@@ -130,7 +130,7 @@ impl Snapshot {
             self.accounts.entry(name.clone()).or_default();
         }
         for (name, facts) in &world.namespaces {
-            self.accounts.entry(name.clone()).or_default().labels = Some(facts.labels.clone());
+            self.accounts.entry(name.clone()).or_default().labels = Some(Arc::clone(&facts.labels));
         }
         for (name, root) in &world.roots {
             self.accounts.entry(name.clone()).or_default().root = Some(root.clone());
@@ -165,7 +165,7 @@ impl Snapshot {
             self.accounts.entry(name.clone()).or_insert_with(|| self.account_without_facts.clone());
         }
         for (name, account) in &mut self.accounts {
-            if *name != self.settings.management_account && targets.includes(name, account.labels.as_ref()) {
+            if *name != self.settings.management_account && targets.includes(name, account.labels.as_deref()) {
                 apply(account);
             }
         }
@@ -238,7 +238,7 @@ mod tests {
     fn accounts_are_walked_in_the_order_of_their_names() {
         let namespaces = (0..40).map(|number| NamespaceFacts {
             name: format_smolstr!("n{number}"),
-            labels: std::collections::BTreeMap::new(),
+            labels: Arc::default(),
             root_identity: None,
             root_mfa_optional: false,
         });

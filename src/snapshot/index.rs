@@ -160,7 +160,7 @@ pub struct ResourcePolicy {
 #[derive(Clone, Debug, Default)]
 pub struct Account {
     /// Labels of its namespace; `None` where they are not known.
-    pub labels: Option<BTreeMap<SmolStr, SmolStr>>,
+    pub labels: Option<Arc<BTreeMap<SmolStr, SmolStr>>>,
     /// Its root.
     pub root: Option<Root>,
     /// Guardrails on its principals.

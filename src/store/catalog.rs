@@ -38,11 +38,13 @@ pub struct Entry {
 }
 
 /// One namespace.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceEntry {
     /// What decisions depend on.
     pub facts: NamespaceFacts,
-    /// Whether it is being deleted.
+    /// `metadata.uid`.
+    pub uid: SmolStr,
+    /// Whether it is being deleted: no object in it grants anything any more.
     pub deleting: bool,
 }
 
@@ -57,6 +59,8 @@ pub struct Catalog {
     /// Sizes of the objects of each account, together.
     sizes: BTreeMap<SmolStr, usize>,
     namespaces: BTreeMap<SmolStr, NamespaceEntry>,
+    /// Objects that are gone and restrict until their namespace is gone too.
+    retained: BTreeMap<ObjectKey, Object>,
     /// By the name of the CustomResourceDefinition or APIService that says so.
     kinds: BTreeMap<SmolStr, Vec<KindFacts>>,
     referrers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
@@ -104,7 +108,7 @@ pub fn catalog_of(input: &Input) -> CatalogReader {
             });
         }
         for facts in &input.namespaces {
-            catalog.insert_namespace(NamespaceEntry { facts: facts.clone(), deleting: false });
+            catalog.insert_namespace(NamespaceEntry { facts: facts.clone(), uid: SmolStr::default(), deleting: false });
         }
         catalog.set_kinds(SmolStr::default(), input.kinds.clone());
     });
@@ -241,11 +245,21 @@ impl Catalog {
         self.change
     }
 
-    /// Everything that a world is a function of.
+    /// Everything that a world is a function of. An object whose namespace is being deleted, or is not known, grants
+    /// nothing, as if it were being deleted itself.
     pub fn input(&self) -> Input {
+        let mut objects: Vec<Object> = self.entries.values().map(|entry| entry.object.clone()).collect();
+        // Those of one kind and account stand together.
+        for of_account in objects.chunk_by_mut(|a, b| a.key.account == b.key.account) {
+            let account = of_account.first().map(|object| object.key.account.as_str()).unwrap_or_default();
+            if self.namespaces.get(account).is_none_or(|namespace| namespace.deleting) {
+                of_account.iter_mut().for_each(|object| object.deleting = true);
+            }
+        }
+        objects.extend(self.retained.values().cloned());
         Input {
             settings: self.settings.clone(),
-            objects: self.entries.values().map(|entry| entry.object.clone()).collect(),
+            objects,
             namespaces: self.namespaces.values().map(|entry| entry.facts.clone()).collect(),
             kinds: self.kinds.values().flatten().cloned().collect(),
         }
@@ -261,6 +275,7 @@ impl Catalog {
             self.unlearn(&key);
             self.learn(&entry.object);
         }
+        self.retained.remove(&key);
         if let Some(before) = self.entries.insert(key, entry) {
             self.changed.remove(&before.change);
         }
@@ -277,18 +292,34 @@ impl Catalog {
         removed
     }
 
-    /// A namespace is there, or is another now.
-    pub fn insert_namespace(&mut self, entry: NamespaceEntry) {
+    /// An object that is gone restricts until its namespace is gone. Only decisions know of it.
+    pub fn retain(&mut self, object: Object) {
         self.next();
-        self.namespaces.insert(entry.facts.name.clone(), entry);
+        self.retained.insert(object.key.clone(), Object { deleting: true, ..object });
     }
 
-    /// A namespace is gone.
+    /// A namespace is there, or is another now. Returns whether anything about it is.
+    pub fn insert_namespace(&mut self, entry: NamespaceEntry) -> bool {
+        let name = entry.facts.name.clone();
+        let before = self.namespaces.get(&name);
+        if before == Some(&entry) {
+            return false;
+        }
+        if before.is_some_and(|before| before.uid != entry.uid) {
+            self.release(&name);
+        }
+        self.next();
+        self.namespaces.insert(name, entry);
+        true
+    }
+
+    /// A namespace is gone, and everything that was in it.
     pub fn remove_namespace(&mut self, name: &str) -> Option<NamespaceEntry> {
         let removed = self.namespaces.remove(name);
         if removed.is_some() {
             self.next();
         }
+        self.release(name);
         removed
     }
 
@@ -325,6 +356,11 @@ impl Catalog {
     /// The names of all namespaces.
     pub fn namespace_names(&self) -> impl Iterator<Item = &SmolStr> {
         self.namespaces.keys()
+    }
+
+    /// What was retained for a namespace goes.
+    fn release(&mut self, namespace: &str) {
+        self.retained.retain(|key, _| key.account != namespace);
     }
 
     fn next(&mut self) -> u64 {

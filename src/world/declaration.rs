@@ -25,7 +25,7 @@ pub const ROOT_IDENTITY: &str = "kube-iam.dev/root-identity";
 /// The annotation of a namespace that, if it is `optional`, makes root need no MFA.
 pub const ROOT_MFA: &str = "kube-iam.dev/root-mfa";
 /// The label with its own name that Kubernetes keeps on every namespace.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+pub(super) const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// One object, of whatever kind.
 #[derive(Clone, Debug)]
@@ -156,15 +156,14 @@ fn namespace(fields: &Fields<'_>, findings: &mut Findings) -> Option<NamespaceFa
             }
         }
     }
-    labels.insert(NAME_LABEL.into(), name.clone());
-    let (mut root_identity, mut root_mfa_optional) = (None, false);
+    let (mut root_identity, mut root_mfa) = (None, None);
+    let path = metadata.path_of("annotations");
     if let Some(node) = metadata.get("annotations") {
-        let path = metadata.path_of("annotations");
         let annotations = Fields::open(node, &path, &[ROOT_IDENTITY, ROOT_MFA], findings);
-        root_identity = annotations.text(ROOT_IDENTITY, findings).map(SmolStr::from);
-        root_mfa_optional = annotations.text(ROOT_MFA, findings) == Some("optional");
+        root_identity = annotations.text(ROOT_IDENTITY, findings);
+        root_mfa = annotations.text(ROOT_MFA, findings);
     }
-    Some(NamespaceFacts { name, labels, root_identity, root_mfa_optional })
+    Some(NamespaceFacts::new(name, labels, root_identity, root_mfa))
 }
 
 fn kind_facts(fields: &Fields<'_>, findings: &mut Findings) -> Option<KindFacts> {

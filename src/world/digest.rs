@@ -137,7 +137,7 @@ pub fn of_namespace(facts: &NamespaceFacts) -> Digest {
     let mut canon = Canon::new(2);
     canon.text(&facts.name);
     canon.length(facts.labels.len());
-    for (key, value) in &facts.labels {
+    for (key, value) in &*facts.labels {
         canon.text(key);
         canon.text(value);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use super::declaration::Declaration;
+use super::declaration::{Declaration, NAME_LABEL};
 use crate::name::Scope;
 use crate::policy::tree::{Node, Position};
 
@@ -98,8 +98,8 @@ pub struct Origin {
 pub struct NamespaceFacts {
     /// Its name.
     pub name: SmolStr,
-    /// Its labels.
-    pub labels: BTreeMap<SmolStr, SmolStr>,
+    /// Its labels. There may be tens of thousands, so they are shared from build to build.
+    pub labels: Arc<BTreeMap<SmolStr, SmolStr>>,
     /// The annotation `kube-iam.dev/root-identity`.
     pub root_identity: Option<SmolStr>,
     /// Whether the annotation `kube-iam.dev/root-mfa` is `optional`.
@@ -128,6 +128,25 @@ impl Input {
             Declaration::Kind(facts) => self.kinds.push(facts),
             Declaration::Other { .. } => {}
         }
+    }
+}
+
+// === impl NamespaceFacts ===
+
+impl NamespaceFacts {
+    /// What a namespace says: `labels` as they were written, and its annotations [`ROOT_IDENTITY`] and [`ROOT_MFA`].
+    ///
+    /// [`ROOT_IDENTITY`]: super::declaration::ROOT_IDENTITY
+    /// [`ROOT_MFA`]: super::declaration::ROOT_MFA
+    pub fn new(
+        name: SmolStr,
+        mut labels: BTreeMap<SmolStr, SmolStr>,
+        root_identity: Option<&str>,
+        root_mfa: Option<&str>,
+    ) -> Self {
+        labels.insert(NAME_LABEL.into(), name.clone());
+        let root_identity = root_identity.map(SmolStr::from);
+        Self { name, labels: Arc::new(labels), root_identity, root_mfa_optional: root_mfa == Some("optional") }
     }
 }
 

@@ -235,3 +235,33 @@ fn a_record_keeps_what_was_denied_for_a_replica_that_never_saw_it() {
 fn collection(account: &str) -> String {
     format!("/apis/kube-iam.dev/v1alpha1/namespaces/{account}/iampolicies")
 }
+
+#[test]
+fn what_one_replica_alone_has_seen_of_an_object_is_recorded_whoever_is_the_holder() {
+    let mut operated = Operated::start(2);
+    let account = "replicas-remember";
+    operated.writer.namespace(account);
+    until_replicas(&operated, 2);
+    let policy = object("IamPolicy", account, "no", &json!({"statements": statements("Allow")}));
+    operated.writer.create(&policy);
+    took(Duration::from_secs(10), || is_ready(&operated, account, "no"));
+    // The holder is away for a moment. When it is back, before its time has lapsed, it is the holder still.
+    let holder = operated.holder();
+    operated.replicas[holder].kill();
+    operated.writer.respecify(&policy, &json!({"statements": statements("Deny")}));
+    std::thread::sleep(Duration::from_millis(300));
+    operated.writer.respecify(&policy, &json!({"statements": [], "nonsense": true}));
+    operated.replicas[holder].start_again();
+    let recorded = json!({"generation": 2, "spec": {"statements": statements("Deny")}});
+    operated.until("IamPolicy", account, "no", "a record", |policy| policy["status"]["lastGood"] == recorded);
+    eprintln!("recorded while the holder is replica {}; it was {holder}", operated.holder());
+    let digests = || operated.replicas.iter().map(|replica| digest(replica)).collect::<std::collections::BTreeSet<_>>();
+    took(Duration::from_secs(10), || digests().len() == 1);
+}
+
+/// The line of the metrics that names the digest in force.
+fn digest(replica: &KubeIam) -> String {
+    let metrics = replica.health("metrics").map(|answer| answer.body).unwrap_or_default();
+    let line = metrics.lines().find(|line| line.starts_with("kube_iam_store_digest_info"));
+    line.expect("no digest").to_owned()
+}

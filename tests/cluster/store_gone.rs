@@ -108,3 +108,64 @@ fn a_definition_that_lets_anything_in_makes_nothing_worse() {
     });
     followed.until_verdict("alice", "get", "shop", "secrets", Verdict::Allow);
 }
+
+/// Alice may read everything everywhere, by a user of hers in the management account. In an account of her own she is
+/// disabled, and its secrets are nobody's: the two objects that say so.
+fn shut(writer: &Writer, account: &str) -> [Value; 2] {
+    writer.namespace(account);
+    let alice = json!({"identities": [{"kind": "User", "name": "alice"}], "disabled": true});
+    let secrets = json!({"type": "Resource", "targets": {"resources": [format!("arn:k8s:core::{account}:secrets/*")]},
+        "statements": [{"sid": "Nobody", "effect": "Deny", "principals": ["*"], "actions": ["k8s:get"]}]});
+    [("IamUser", "alice", alice), ("IamPolicy", "secrets", secrets)].map(|(kind, name, spec)| {
+        let object = object(kind, account, name, &spec);
+        writer.create(&object);
+        object
+    })
+}
+
+/// There is no namespace controller: the order in which objects go is the test's.
+#[test]
+fn while_a_namespace_goes_nothing_opens_that_was_shut_in_whatever_order_its_objects_go() {
+    let (cluster, writer) = started();
+    writer.namespace("kube-iam-system");
+    let everything =
+        json!({"statements": [{"sid": "All", "effect": "Allow", "actions": ["k8s:get"], "resources": ["*"]}]});
+    writer.create(&object("IamPolicy", "kube-iam-system", "everything", &everything));
+    for name in ["alice", "keeper"] {
+        let user = json!({"identities": [{"kind": "User", "name": name}], "policies": ["everything"]});
+        writer.create(&object("IamUser", "kube-iam-system", name, &user));
+    }
+    let accounts = [("users-first", 0), ("policies-first", 1)].map(|(account, first)| {
+        let mut objects = shut(&writer, account);
+        objects.rotate_left(first);
+        (account, objects)
+    });
+    let followed = Followed::start(cluster.admin());
+    let stays_shut = |followed: &Followed, account: &str| {
+        assert_eq!(followed.verdict("alice", "get", account, "pods"), Verdict::ExplicitDeny, "{account}");
+        assert_eq!(followed.verdict("keeper", "get", account, "secrets"), Verdict::ExplicitDeny, "{account}");
+    };
+    for (account, objects) in &accounts {
+        stays_shut(&followed, account);
+        assert_eq!(followed.verdict("keeper", "get", account, "pods"), Verdict::Allow);
+        let namespace = format!("/api/v1/namespaces/{account}");
+        writer.send(Method::DELETE, &namespace, &Value::Null);
+        for object in objects {
+            let kind = if object["kind"] == "IamUser" { Kind::User } else { Kind::Policy };
+            let name = object["metadata"]["name"].as_str().unwrap().into();
+            let key = ObjectKey { kind, account: (*account).into(), name };
+            writer.delete(object);
+            followed.until("the object is gone", |followed| {
+                stays_shut(followed, account);
+                followed.catalog.read(|catalog| catalog.get(&key).is_none())
+            });
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        stays_shut(&followed, account);
+        let finalized = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": account}, "spec": {}});
+        writer.send(Method::PUT, &format!("{namespace}/finalize"), &finalized);
+        // The namespace is gone, and with it what it said.
+        followed.until_verdict("keeper", "get", account, "secrets", Verdict::Allow);
+        followed.until_verdict("alice", "get", account, "pods", Verdict::Allow);
+    }
+}

@@ -131,6 +131,34 @@ fn an_etcd_that_went_back_is_found_out_and_counts_as_it_is() {
     is_fresh(&followed, &writer, "Deny", Verdict::ExplicitDeny);
 }
 
+#[test]
+fn an_etcd_that_went_back_and_has_moved_on_since_counts_as_it_is() {
+    let (cluster, writer) = started();
+    fill(&writer);
+    let work = object("IamPolicy", "shop", "work", &json!({}));
+    writer.respecify(&work, &json!({"statements": statement("Deny")}));
+    cluster.api_server().kill();
+    cluster.etcd().stop();
+    let (data, copy) = (cluster.folder().join("etcd"), cluster.folder().join("etcd-before"));
+    copy_folder(&data, &copy);
+    cluster.etcd().start();
+    cluster.api_server().start();
+    let followed = Followed::start(cluster.admin());
+    is_fresh(&followed, &writer, "Allow", Verdict::Allow);
+
+    cluster.api_server().kill();
+    cluster.etcd().stop();
+    fs::rename(&data, cluster.folder().join("etcd-after")).unwrap();
+    fs::rename(&copy, &data).unwrap();
+    cluster.etcd().start();
+    cluster.api_server().start();
+    // Within the second that a broken watch waits, more is written than was lost.
+    for number in 0..100 {
+        writer.namespace(&format!("since-{number}"));
+    }
+    followed.until_verdict("alice", "get", "shop", "pods", Verdict::ExplicitDeny);
+}
+
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -86,7 +86,7 @@ impl Draw {
             if dice.chance(75) {
                 namespaces.push(NamespaceFacts {
                     name: name.into(),
-                    labels: labels(dice),
+                    labels: labels(dice).into(),
                     root_identity: dice.chance(15).then(|| "rooty".into()),
                     root_mfa_optional: dice.chance(70),
                 });

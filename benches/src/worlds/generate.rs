@@ -20,7 +20,7 @@ pub fn input(objects: usize) -> Input {
         let labels = BTreeMap::from([("env".into(), if account % 2 == 0 { "prod".into() } else { "dev".into() })]);
         input.namespaces.push(NamespaceFacts {
             name: format!("account-{account}").into(),
-            labels,
+            labels: labels.into(),
             root_identity: None,
             root_mfa_optional: false,
         });

@@ -33,11 +33,11 @@ pub(super) struct Stream {
     body: Body,
 }
 
-/// Whether a CustomResourceDefinition is there.
+/// Whether something that holds objects is there: a CustomResourceDefinition, or a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Definition {
+pub(super) enum Holder {
     /// It is: the one with this uid.
-    Serving(String),
+    There(String),
     /// It is being deleted, with all its objects.
     Leaving,
     /// It is not.
@@ -61,8 +61,8 @@ impl ApiServer {
         self.open_as(path, JSON).await
     }
 
-    /// Asks a quorum about a CustomResourceDefinition.
-    pub(super) async fn definition(&self, name: &str) -> Result<Definition, Failure> {
+    /// Asks a quorum about the object at a path.
+    pub(super) async fn holder(&self, path: &str) -> Result<Holder, Failure> {
         #[derive(Deserialize)]
         struct Object {
             metadata: Metadata,
@@ -73,16 +73,15 @@ impl ApiServer {
             uid: String,
             deletion_timestamp: Option<String>,
         }
-        let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
-        let answer = match self.open_as(&path, METADATA).await {
+        let answer = match self.open_as(path, METADATA).await {
             Ok(stream) => stream.whole(super::lines::LONGEST).await?,
-            Err(Failure::NotFound(_)) => return Ok(Definition::Gone),
+            Err(Failure::NotFound(_)) => return Ok(Holder::Gone),
             Err(failure) => return Err(failure),
         };
         let object: Object = read(&answer)?;
         Ok(match object.metadata.deletion_timestamp {
-            None => Definition::Serving(object.metadata.uid),
-            Some(_) => Definition::Leaving,
+            None => Holder::There(object.metadata.uid),
+            Some(_) => Holder::Leaving,
         })
     }
 

@@ -88,7 +88,7 @@ mod tests {
     fn input(names: &[&str]) -> Input {
         let facts = |name: &&str| NamespaceFacts {
             name: (*name).into(),
-            labels: std::collections::BTreeMap::new(),
+            labels: Arc::default(),
             root_identity: None,
             root_mfa_optional: false,
         };

@@ -17,7 +17,7 @@ use crate::name::Scope;
 use crate::policy::json;
 use crate::policy::tree::{Entry, Node, Value};
 use crate::store::{NamespaceEntry, WatchedKind};
-use crate::world::{Declaration, Kind, KindFacts, Object, ObjectKey, Spec};
+use crate::world::{Declaration, Kind, KindFacts, NamespaceFacts, Object, ObjectKey, ROOT_IDENTITY, ROOT_MFA, Spec};
 
 /// One object.
 #[derive(Clone, Debug)]
@@ -121,9 +121,10 @@ impl Item {
             WatchedKind::Ours(_) if metadata.namespace.is_empty() => return None,
             WatchedKind::Ours(kind) => Content::Ours(Box::new(Stored::read(kind, &metadata, text))),
             WatchedKind::Namespace => {
-                let facts = namespace_facts(&metadata, text);
+                let facts = namespace_facts(&name, text);
                 let deleting = metadata.deletion_timestamp.is_some();
-                Content::Namespace(name, facts.map(|facts| NamespaceEntry { facts, deleting }))
+                let uid = (&*metadata.uid).into();
+                Content::Namespace(name, facts.map(|facts| NamespaceEntry { facts, uid, deleting }))
             }
             WatchedKind::CustomResourceDefinition => Content::Definition(name, kind_facts(text)),
             WatchedKind::ApiService => Content::ApiService(name, elsewhere(text)),
@@ -197,20 +198,29 @@ fn declared(text: &str) -> Result<Declaration, String> {
     Declaration::read(&object, None).map_err(|error| error.to_string())
 }
 
-fn namespace_facts(metadata: &Metadata<'_>, text: &str) -> Option<crate::world::NamespaceFacts> {
-    let top: Texts<'_> = serde_json::from_str(text).ok()?;
-    let of_metadata = metadata_of(top.get("metadata")?, &["name", "labels", "annotations"]).ok()?;
-    let text = |text: &str| Node::new(Value::Text(text.into()));
-    let object = Node::new(Value::Map(Box::new([
-        // Items of a list do not say what they are.
-        entry("apiVersion", text("v1")),
-        entry("kind", text("Namespace")),
-        entry("metadata", of_metadata),
-    ])));
-    match Declaration::read(&object, None) {
-        Ok(Declaration::Namespace(facts)) if facts.name == *metadata.name => Some(facts),
-        Ok(_) | Err(_) => None,
+/// What a namespace says. There is no limit on how much: who writes a namespace could make it unreadable otherwise.
+fn namespace_facts(name: &str, text: &str) -> Option<NamespaceFacts> {
+    #[derive(Deserialize)]
+    struct Namespace<'a> {
+        #[serde(borrow)]
+        metadata: NamespaceMetadata<'a>,
     }
+    #[derive(Deserialize)]
+    struct NamespaceMetadata<'a> {
+        #[serde(default)]
+        labels: Option<BTreeMap<String, String>>,
+        #[serde(borrow, default)]
+        annotations: Option<Texts<'a>>,
+    }
+    let Namespace { metadata } = serde_json::from_str(text).ok()?;
+    let annotations = metadata.annotations.unwrap_or_default();
+    let annotation = |key: &str| -> Result<Option<String>, serde_json::Error> {
+        annotations.get(key).map(|raw| serde_json::from_str(raw.get())).transpose()
+    };
+    let (identity, mfa) = (annotation(ROOT_IDENTITY).ok()?, annotation(ROOT_MFA).ok()?);
+    let labels =
+        metadata.labels.unwrap_or_default().into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+    Some(NamespaceFacts::new(name.into(), labels, identity.as_deref(), mfa.as_deref()))
 }
 
 fn kind_facts(text: &str) -> Option<KindFacts> {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-use super::api_server::{ApiServer, Definition, read};
+use super::api_server::{ApiServer, Holder, read};
 use super::failure::Failure;
 use super::item::Item;
 use super::resource;
@@ -27,7 +27,7 @@ pub(super) struct Listing {
     /// How many objects have no name or version that can be read.
     pub unidentified: usize,
     /// The definition that the kind had before and after.
-    pub definition: Definition,
+    pub definition: Holder,
 }
 
 struct Page {
@@ -78,11 +78,11 @@ pub(super) async fn newest(server: &ApiServer, kind: WatchedKind) -> Result<u64,
 }
 
 /// What of its CustomResourceDefinition matters; what every API server serves is always there.
-async fn standing(server: &ApiServer, kind: WatchedKind) -> Result<Definition, Failure> {
-    let Some(name) = resource::definition(kind) else { return Ok(Definition::Serving(String::new())) };
-    match server.definition(name).await? {
-        Definition::Gone => Err(Failure::NotFound(format!("there is no CustomResourceDefinition `{name}`"))),
-        there @ (Definition::Serving(_) | Definition::Leaving) => Ok(there),
+async fn standing(server: &ApiServer, kind: WatchedKind) -> Result<Holder, Failure> {
+    let Some(name) = resource::definition(kind) else { return Ok(Holder::There(String::new())) };
+    match server.holder(&resource::of_definition(name)).await? {
+        Holder::Gone => Err(Failure::NotFound(format!("there is no CustomResourceDefinition `{name}`"))),
+        there @ (Holder::There(_) | Holder::Leaving) => Ok(there),
     }
 }
 
@@ -91,7 +91,7 @@ async fn standing(server: &ApiServer, kind: WatchedKind) -> Result<Definition, F
 impl Listing {
     /// Whether what it does not hold is not there. While a kind is being deleted its objects vanish one by one.
     pub(super) fn is_whole(&self) -> bool {
-        self.unidentified == 0 && matches!(self.definition, Definition::Serving(_))
+        self.unidentified == 0 && matches!(self.definition, Holder::There(_))
     }
 }
 

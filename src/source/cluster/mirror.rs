@@ -6,13 +6,15 @@
 //! No restriction gets lost on the way. An object whose `spec` is not valid keeps its last good form beside it: the one
 //! that its status records, or the one that was seen here, whichever is later. An object that was deleted grants nothing
 //! from that moment and restricts until it is known that its kind is still served; one whose kind is gone restricts until
-//! the kind is listed again. A list that is not whole takes nothing away.
+//! the kind is listed again. A list that is not whole takes nothing away, and the first one does not count. While a namespace
+//! is being deleted, what was in it restricts until it is gone, in whatever order its objects go.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use smol_str::{SmolStr, format_smolstr};
 
+use super::departure::Departure;
 use super::item::{Content, Id, Item, Recorded, Stored};
 use super::listing::Listing;
 use super::notice::Notice;
@@ -118,9 +120,9 @@ impl Mirror {
                 self.seen(kind, version);
             }
             Notice::Departed(objects) => {
-                for (key, uid) in objects {
+                for Departure { key, uid, with_namespace } in objects {
                     if self.writer.read(|catalog| catalog.get(&key).is_some_and(|entry| entry.object.uid == uid)) {
-                        self.remove(&Id::Ours(key));
+                        self.depart(&key, with_namespace);
                     }
                 }
             }
@@ -151,12 +153,14 @@ impl Mirror {
         for id in self.ids(kind).into_iter().filter(|id| !there.contains(id)) {
             match id {
                 Id::Ours(key) if !whole => self.restrict(&key),
+                Id::Ours(key) => self.depart(&key, false),
                 id if whole => self.remove(&id),
-                Id::Ours(_) | Id::Namespace(_) | Id::Definition(_) | Id::ApiService(_) => {}
+                Id::Namespace(_) | Id::Definition(_) | Id::ApiService(_) => {}
             }
         }
         self.seen(kind, listing.version);
-        if self.listed.insert(kind) && self.is_whole() {
+        // Who has never had all of it cannot know what is missing.
+        if whole && self.listed.insert(kind) && self.is_whole() {
             self.changes(Urgency::Restricts);
         }
     }
@@ -182,14 +186,14 @@ impl Mirror {
         match item.content {
             Content::Ours(stored) => self.stored(item.version, *stored),
             Content::Namespace(name, None) => {
-                tracing::error!(namespace = %name, "its labels or annotations cannot be read; what they were stands");
+                tracing::error!(
+                    namespace = %name,
+                    "its labels or annotations cannot be read: it has no root, and no object in it grants anything"
+                );
+                self.remove(&Id::Namespace(name));
             }
-            Content::Namespace(name, Some(entry)) => {
-                let same = self
-                    .writer
-                    .read(|catalog| catalog.namespace(&name).is_some_and(|before| before.facts == entry.facts));
-                self.writer.write(|catalog| catalog.insert_namespace(entry));
-                if !same {
+            Content::Namespace(_, Some(entry)) => {
+                if self.writer.write(|catalog| catalog.insert_namespace(entry)) {
                     self.changes(Urgency::Restricts);
                 }
             }
@@ -312,14 +316,23 @@ impl Mirror {
         }
     }
 
+    /// An object is gone. What it restricts stays if its namespace is going with it.
+    fn depart(&mut self, key: &ObjectKey, with_namespace: bool) {
+        self.good.remove(key);
+        self.writer.write(|catalog| {
+            let leaving = catalog.namespace(&key.account).is_some_and(|namespace| namespace.deleting);
+            if let Some(entry) = catalog.remove(key)
+                && (leaving || with_namespace)
+            {
+                catalog.retain(entry.object);
+            }
+        });
+        self.changes(Urgency::Restricts);
+    }
+
     fn remove(&mut self, id: &Id) {
         match id {
-            Id::Ours(key) => {
-                self.good.remove(key);
-                if self.writer.write(|catalog| catalog.remove(key)).is_some() {
-                    self.changes(Urgency::Restricts);
-                }
-            }
+            Id::Ours(key) => self.depart(key, false),
             Id::Namespace(name) => {
                 if self.writer.write(|catalog| catalog.remove_namespace(name)).is_some() {
                     self.changes(Urgency::Restricts);
@@ -357,11 +370,12 @@ fn is_valid(object: &Object, record: &Recorded) -> bool {
     world::check(&Object { spec: Spec::Read(Arc::clone(&record.spec)), ..object.clone() }).is_empty()
 }
 
-/// The later of two forms, and its generation. A record that does not say of which generation it is counts as the earlier:
-/// it may have been written for another invalid form, before the valid one that was seen here.
+/// The later of two forms, and its generation. What was seen here counts before a record of the same generation, which
+/// somebody else may have written, and before one that does not say its generation: that may have been written for another
+/// invalid form, before the valid one that was seen here.
 fn later(memory: Option<Recorded>, record: Option<Recorded>) -> (Option<Arc<Node>>, i64) {
     let later = match (memory, record) {
-        (Some(memory), Some(record)) if record.generation < memory.generation => Some(memory),
+        (Some(memory), Some(record)) if record.generation <= memory.generation => Some(memory),
         (_, Some(record)) => Some(record),
         (memory, None) => memory,
     };

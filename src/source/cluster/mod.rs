@@ -18,6 +18,7 @@ mod api_server;
 mod backoff;
 mod building;
 mod check;
+mod departure;
 mod discovery;
 mod failure;
 mod item;

@@ -2,10 +2,11 @@
 
 use smol_str::SmolStr;
 
+use super::departure::Departure;
 use super::item::Item;
 use super::listing::Listing;
 use crate::store::WatchedKind;
-use crate::world::{KindFacts, ObjectKey};
+use crate::world::KindFacts;
 
 /// What a watch of one kind tells, in the order in which it happened.
 #[derive(Debug)]
@@ -17,8 +18,8 @@ pub(super) enum Notice {
     /// An object was deleted. One of ours grants nothing any more, and goes when it is told to have departed: it may have
     /// been deleted together with its kind.
     Deleted(WatchedKind, Item),
-    /// These were deleted while their kind is served: the objects with these uids.
-    Departed(Vec<(ObjectKey, Option<SmolStr>)>),
+    /// These were deleted while their kind is served.
+    Departed(Vec<Departure>),
     /// Nothing else happened up to here.
     Seen(WatchedKind, u64),
     /// The kind is not served any more.

@@ -27,6 +27,16 @@ pub(super) fn definition(kind: WatchedKind) -> Option<&'static str> {
     }
 }
 
+/// The path of a CustomResourceDefinition.
+pub(super) fn of_definition(name: &str) -> String {
+    format!("{}/{}", path(WatchedKind::CustomResourceDefinition), encoded(name))
+}
+
+/// The path of a namespace.
+pub(super) fn of_namespace(name: &str) -> String {
+    format!("{}/{}", path(WatchedKind::Namespace), encoded(name))
+}
+
 /// A page of the collection. No resource version is asked for, so the answer is the newest state that a quorum holds.
 pub(super) fn page(kind: WatchedKind, limit: u32, next: Option<&str>) -> String {
     let from = next.map(|token| format!("&continue={}", encoded(token))).unwrap_or_default();
@@ -38,7 +48,7 @@ pub(super) fn watch(kind: WatchedKind, version: u64, seconds: u64) -> String {
     format!("{}?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={seconds}", path(kind))
 }
 
-/// A text as the value of a query (RFC 3986 §2.3).
+/// A text as a part of a path or the value of a query (RFC 3986 §2.3).
 fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

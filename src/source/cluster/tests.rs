@@ -5,7 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::api_server::Definition;
+use super::api_server::Holder;
+use super::departure::Departure;
 use super::item::Item;
 use super::listing::Listing;
 use super::mirror::Mirror;
@@ -29,13 +30,14 @@ struct Fixture {
 // === impl Fixture ===
 
 impl Fixture {
-    /// Everything listed, nothing there.
+    /// Everything listed, nothing there but the namespace `shop`.
     fn new() -> Self {
         let (writer, reader) = catalog(Settings::default());
         let mut fixture = Self { mirror: Mirror::new(writer), reader };
         assert!(!fixture.mirror.is_whole());
         for kind in WatchedKind::ALL {
-            fixture.list(kind, 1, &[]);
+            let objects = if kind == WatchedKind::Namespace { vec![namespace(1, &json!({}))] } else { Vec::new() };
+            fixture.list(kind, 1, &objects);
         }
         assert!(fixture.mirror.is_whole());
         fixture.mirror.take();
@@ -43,11 +45,11 @@ impl Fixture {
     }
 
     fn list(&mut self, kind: WatchedKind, version: u64, objects: &[Json]) {
-        let definition = Definition::Serving("1".to_owned());
+        let definition = Holder::There("1".to_owned());
         self.list_as(kind, version, objects, definition);
     }
 
-    fn list_as(&mut self, kind: WatchedKind, version: u64, objects: &[Json], definition: Definition) {
+    fn list_as(&mut self, kind: WatchedKind, version: u64, objects: &[Json], definition: Holder) {
         let items: Vec<Item> = objects.iter().filter_map(|object| Item::read(kind, &object.to_string())).collect();
         let unidentified = objects.len() - items.len();
         self.mirror.apply(Notice::Listed(kind, Listing { version, items, unidentified, definition }));
@@ -63,7 +65,7 @@ impl Fixture {
 
     fn depart(&mut self, object: &Json) {
         let uid = object["metadata"]["uid"].as_str().map(Into::into);
-        self.mirror.apply(Notice::Departed(vec![(key(object), uid)]));
+        self.mirror.apply(Notice::Departed(vec![Departure { key: key(object), uid, with_namespace: false }]));
     }
 
     fn entry(&self, object: &Json) -> Option<Entry> {
@@ -113,6 +115,15 @@ fn stored(kind: &str, account: &str, name: &str, version: u64, spec: &Json) -> J
         },
         "spec": spec,
     })
+}
+
+/// The namespace `shop` with more in its metadata.
+fn namespace(version: u64, more: &Json) -> Json {
+    let mut metadata = json!({"name": "shop", "uid": "shop", "resourceVersion": version.to_string()});
+    for (key, value) in more.as_object().unwrap() {
+        metadata[key] = value.clone();
+    }
+    json!({"kind": "Namespace", "metadata": metadata})
 }
 
 fn statement(sid: &str, effect: &str) -> Json {
@@ -226,8 +237,11 @@ fn after_a_restart_the_record_on_the_object_is_the_last_good_form() {
     fresh.change(&recorded(9, json!(1)));
     assert_eq!(fresh.statements(), ["Deny R"]);
     assert!(fresh.entry(&policy(1)).unwrap().status.unwrap().contains("lastGood"));
-    // Who saw a later form keeps it, and whose form is older takes the record.
-    for (generation, expected) in [(json!(1), "Deny D"), (json!(5), "Deny R"), (json!(0), "Deny D")] {
+    // Who saw a later form keeps it, and whose form is older takes the record. What was seen is known better than what
+    // somebody wrote about the same generation.
+    for (generation, expected) in
+        [(json!(1), "Deny D"), (json!(5), "Deny R"), (json!(0), "Deny D"), (json!(3), "Deny D")]
+    {
         let mut fixture = Fixture::new();
         fixture.change(&policy(3));
         fixture.change(&invalid(6));
@@ -306,13 +320,11 @@ fn a_spec_of_more_values_than_any_valid_one_is_not_kept() {
 #[test]
 fn what_a_kind_held_restricts_while_the_kind_is_gone() {
     let mut fixture = Fixture::new();
-    let namespace = json!({"kind": "Namespace", "metadata": {"name": "shop", "resourceVersion": "2"}});
-    fixture.change(&namespace);
     fixture.change(&policy(2));
     fixture.change(&with(stored("IamPolicy", "shop", "q", 3, &json!({"typo": 1})), 3, "/spec", json!({"typo": 1})));
     // The definition is being deleted: its objects vanish, one by one, then it does.
     fixture.delete(&policy(4));
-    fixture.list_as(POLICIES, 5, &[], Definition::Leaving);
+    fixture.list_as(POLICIES, 5, &[], Holder::Leaving);
     assert_eq!(fixture.statements(), ["Deny D"]);
     fixture.mirror.apply(Notice::Gone(POLICIES));
     assert_eq!(fixture.statements(), ["Deny D"]);
@@ -406,7 +418,7 @@ fn a_change_that_says_nothing_new_moves_on_the_vector_only() {
 #[test]
 fn namespaces_and_scopes_come_and_go() {
     let mut fixture = Fixture::new();
-    let namespace = |labels: Json| json!({"kind": "Namespace", "metadata": {"name": "shop", "resourceVersion": "2", "labels": labels}});
+    let namespace = |labels: Json| namespace(2, &json!({ "labels": labels }));
     let definition = |scope: &str| {
         json!({"kind": "CustomResourceDefinition", "metadata": {"name": "things.x.org", "resourceVersion": "2"},
             "spec": {"group": "x.org", "scope": scope, "names": {"plural": "things", "kind": "Thing"},
@@ -421,10 +433,12 @@ fn namespaces_and_scopes_come_and_go() {
     fixture.change(&namespace(json!({"env": "prod"})));
     fixture.change(&definition("Cluster"));
     assert_eq!(fixture.mirror.pending(), None);
-    // What cannot be read leaves what was.
-    fixture.change(&namespace(json!({"env": 7})));
+    // A definition that cannot be read leaves what was, for its kind is served as it was.
     fixture.change(&definition("Galaxy"));
     assert_eq!(fixture.mirror.pending(), None);
+    // Of a namespace nothing is known then.
+    fixture.change(&namespace(json!({"env": 7})));
+    assert!(!fixture.world().namespaces.contains_key("shop"));
     // Another server's kinds count while it is an APIService's.
     let service = |service: Json| {
         json!({"kind": "APIService", "metadata": {"name": "v1.y.org", "resourceVersion": "3"},
@@ -445,6 +459,93 @@ fn namespaces_and_scopes_come_and_go() {
     let world = fixture.world();
     assert!(world.namespaces.is_empty());
     assert_eq!(world.kinds.scope("x.org", "things"), crate::name::Scope::Unknown);
+}
+
+#[test]
+fn a_first_list_that_is_not_whole_is_none() {
+    for (objects, definition) in
+        [(vec![policy(2)], Holder::Leaving), (vec![policy(2), json!({"metadata": {}})], Holder::There("1".to_owned()))]
+    {
+        let (writer, reader) = catalog(Settings::default());
+        let mut fixture = Fixture { mirror: Mirror::new(writer), reader };
+        for kind in WatchedKind::ALL.into_iter().filter(|kind| *kind != POLICIES) {
+            fixture.list(kind, 1, &[]);
+        }
+        fixture.list_as(POLICIES, 3, &objects, definition);
+        assert!(!fixture.mirror.is_whole() && !fixture.mirror.has_listed(POLICIES));
+        fixture.list(POLICIES, 4, &[policy(2)]);
+        assert!(fixture.mirror.is_whole());
+    }
+}
+
+#[test]
+fn nobody_makes_a_namespace_unreadable() {
+    let many = |value: &str| {
+        let pairs = (0..70_000).map(|number| (format!("k{number}"), json!(value)));
+        Json::Object(pairs.collect())
+    };
+    let mut fixture = Fixture::new();
+    let root = json!({"annotations": {world::ROOT_IDENTITY: "boss", world::ROOT_MFA: "optional"}});
+    fixture.change(&namespace(2, &root));
+    let world = fixture.world();
+    assert!(world.roots["shop"].mfa_optional && world.roots["shop"].identity == "boss");
+    fixture.change(&namespace(3, &json!({"annotations": many("v"), "labels": many("w")})));
+    let world = fixture.world();
+    assert_eq!((world.roots.len(), world.namespaces["shop"].labels["k69999"].as_str()), (0, "w"));
+}
+
+#[test]
+fn while_a_namespace_goes_what_was_in_it_restricts_in_whatever_order_it_goes() {
+    let leaving = || namespace(4, &json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}));
+    let other = || with(policy(2), 2, "/metadata/name", json!("q"));
+    for told_first in [true, false] {
+        let mut fixture = Fixture::new();
+        fixture.change(&policy(2));
+        fixture.change(&other());
+        fixture.mirror.take();
+        if told_first {
+            fixture.change(&leaving());
+            assert_eq!(fixture.mirror.pending(), Some(Urgency::Restricts));
+            assert_eq!(fixture.statements(), ["Deny D", "Deny D"]);
+        }
+        fixture.delete(&policy(5));
+        let departure =
+            Departure { key: key(&policy(5)), uid: Some("IamPolicy-shop-p".into()), with_namespace: !told_first };
+        fixture.mirror.apply(Notice::Departed(vec![departure]));
+        assert!(fixture.entry(&policy(5)).is_none(), "only decisions know of it");
+        if !told_first {
+            assert_eq!(fixture.statements(), ["Deny D", "Allow A", "Deny D"]);
+            fixture.change(&namespace(3, &json!({"labels": {"a": "b"}})));
+            fixture.change(&leaving());
+        }
+        assert_eq!(fixture.statements(), ["Deny D", "Deny D"]);
+        fixture.list(POLICIES, 7, &[]);
+        assert_eq!(fixture.statements(), ["Deny D", "Deny D"], "a list takes them away, too");
+        fixture.delete(&leaving());
+        assert_eq!(fixture.statements(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_namespace_that_is_made_anew_has_nothing_of_the_old_one() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    fixture.change(&namespace(4, &json!({"deletionTimestamp": "2026-01-01T00:00:00Z"})));
+    fixture.delete(&policy(5));
+    fixture.depart(&policy(5));
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    fixture.list(WatchedKind::Namespace, 9, &[namespace(8, &json!({"uid": "another"}))]);
+    assert_eq!(fixture.statements(), [""; 0]);
+}
+
+#[test]
+fn an_object_whose_namespace_is_not_there_grants_nothing() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    fixture.delete(&namespace(3, &json!({})));
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    fixture.change(&namespace(4, &json!({"uid": "another"})));
+    assert_eq!(fixture.statements(), ["Allow A", "Deny D"]);
 }
 
 /// What is there before: guardrails and the accounts.

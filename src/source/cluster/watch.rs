@@ -2,7 +2,7 @@
 //!
 //! # Guarantees
 //! Nothing that is older than what was told is told (`guarantees.md` R10), unless two lists by quorum agree that the API
-//! server went back. A watch that says nothing is found out: it ends after half a minute, and where it did not even bring
+//! server went back. After a lost connection everything is listed: what answers then may be another state. A watch that says nothing is found out: it ends after half a minute, and where it did not even bring
 //! a bookmark the newest resource version is asked for. While a watch is broken, what it last told stands.
 
 use std::borrow::Cow;
@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use smol_str::SmolStr;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::api_server::{ApiServer, Definition, Stream, read};
+use super::api_server::{ApiServer, Holder, Stream, read};
 use super::backoff::{Backoff, dice};
+use super::departure::{self, Departure, Surroundings};
 use super::failure::Failure;
 use super::item::{Content, Item};
 use super::lines::{LONGEST, Lines, TooLong};
@@ -28,7 +28,6 @@ use super::resource;
 use crate::source::publish::watched_label;
 use crate::store::WatchedKind;
 use crate::telemetry::Metrics;
-use crate::world::ObjectKey;
 
 /// Seconds of one watch, and how many fewer it may be, so that replicas do not come back all at once.
 const SECONDS: u64 = 30;
@@ -67,10 +66,12 @@ pub(super) struct Watch {
     /// Whether the last list was refused because it was older.
     doubted: bool,
     standing: Standing,
+    /// Whether the last list held everything.
+    whole: bool,
     /// The uid of its definition when it was listed.
     definition: String,
     /// Objects that were deleted, until it is known whether their kind was.
-    departing: Vec<(ObjectKey, Option<SmolStr>)>,
+    departing: Vec<Departure>,
     backoff: Backoff,
     failing: bool,
 }
@@ -107,8 +108,8 @@ enum Departed {
     Unknown,
 }
 
-/// The answer to whether a kind is still served, and how many departures it is about.
-type Asked = Pin<Box<dyn Future<Output = (usize, Result<Definition, Failure>)> + Send>>;
+/// What is around departures, and how many of them it is about.
+type Asked = Pin<Box<dyn Future<Output = (usize, Result<Surroundings, Failure>)> + Send>>;
 
 // === impl Watch ===
 
@@ -121,6 +122,7 @@ impl Watch {
             seen: 0,
             doubted: false,
             standing: Standing::Unknown,
+            whole: false,
             definition: String::new(),
             departing: Vec::new(),
             backoff: Backoff::new(),
@@ -172,7 +174,8 @@ impl Watch {
         self.doubted = false;
         self.seen = listing.version;
         self.standing = Standing::Listed(0);
-        if let Definition::Serving(uid) = &listing.definition {
+        self.whole = listing.is_whole();
+        if let Holder::There(uid) = &listing.definition {
             if !self.definition.is_empty() && self.definition != *uid {
                 tracing::error!(
                     kind = self.kind.as_str(),
@@ -244,6 +247,8 @@ impl Watch {
             }
         }
         match (heard, began.elapsed() < TOO_SHORT) {
+            // What was missing may be there by now, and what was there may have gone unseen.
+            (true, _) if !self.whole => Ok(Next::List),
             (true, _) => Ok(Next::Follow),
             (false, false) => Ok(Next::Probe),
             (false, true) => Err(Failure::Unreachable("it ended the watch at once".to_owned())),
@@ -273,7 +278,11 @@ impl Watch {
             Event::Changed(item) => Notice::Changed(self.kind, item),
             Event::Deleted(item) => {
                 if let Content::Ours(stored) = &item.content {
-                    self.departing.push((stored.object.key.clone(), stored.object.uid.clone()));
+                    self.departing.push(Departure {
+                        key: stored.object.key.clone(),
+                        uid: stored.object.uid.clone(),
+                        with_namespace: false,
+                    });
                 }
                 Notice::Deleted(self.kind, item)
             }
@@ -283,27 +292,32 @@ impl Watch {
         Ok(())
     }
 
-    /// Asks whether the kind is still served, where that decides about objects that were deleted.
+    /// Asks whether more is going than the objects that were deleted.
     fn ask(&self) -> Option<Asked> {
-        let name = resource::definition(self.kind)?;
-        let count = self.departing.len();
+        let definition = resource::definition(self.kind)?;
+        let (count, namespaces) = departure::next(&self.departing);
         if count == 0 {
             return None;
         }
         let server = self.shared.server.clone();
-        Some(Box::pin(async move { (count, server.definition(name).await) }))
+        Some(Box::pin(async move { (count, departure::ask(&server, definition, namespaces).await) }))
     }
 
     /// Lets go of the first so many objects that were deleted, if their kind is served as it was when it was listed.
-    async fn departed(&mut self, count: usize, answer: Result<Definition, Failure>) -> Departed {
+    async fn departed(&mut self, count: usize, answer: Result<Surroundings, Failure>) -> Departed {
         match answer {
-            Ok(Definition::Serving(uid)) if uid == self.definition => {
-                let departed = self.departing.drain(..count.min(self.departing.len())).collect();
+            Ok(Surroundings { definition: Holder::There(uid), leaving }) if uid == self.definition => {
+                let departed = self.departing.drain(..count.min(self.departing.len()));
+                let departed = departed.map(|departure| Departure {
+                    with_namespace: leaving.contains(&departure.key.account),
+                    ..departure
+                });
+                let departed = departed.collect();
                 self.tell(Notice::Departed(departed)).await;
                 Departed::Gone
             }
-            Ok(Definition::Serving(_)) => Departed::Unknown,
-            Ok(Definition::Leaving | Definition::Gone) => {
+            Ok(Surroundings { definition: Holder::There(_), .. }) => Departed::Unknown,
+            Ok(Surroundings { definition: Holder::Leaving | Holder::Gone, .. }) => {
                 tracing::error!(
                     kind = self.kind.as_str(),
                     objects = count,
@@ -315,7 +329,7 @@ impl Watch {
                 tracing::warn!(
                     kind = self.kind.as_str(),
                     error = %failure,
-                    "cannot tell whether deleted objects were deleted with their kind; their restrictions stay for now"
+                    "cannot tell whether objects were deleted with their kind or namespace; their restrictions stay for now"
                 );
                 Departed::Held
             }
@@ -331,16 +345,16 @@ impl Watch {
             }
             Standing::Listed(times) => {
                 let definition = match resource::definition(self.kind) {
-                    Some(name) => self.shared.server.definition(name).await,
-                    None => Ok(Definition::Serving(String::new())),
+                    Some(name) => self.shared.server.holder(&resource::of_definition(name)).await,
+                    None => Ok(Holder::There(String::new())),
                 };
                 let times = times.saturating_add(1);
                 self.standing = match definition {
-                    Ok(Definition::Gone | Definition::Leaving) => Standing::Gone,
-                    Ok(Definition::Serving(_)) if times >= MISSING && resource::definition(self.kind).is_some() => {
+                    Ok(Holder::Gone | Holder::Leaving) => Standing::Gone,
+                    Ok(Holder::There(_)) if times >= MISSING && resource::definition(self.kind).is_some() => {
                         Standing::Gone
                     }
-                    Ok(Definition::Serving(_)) => Standing::Listed(times),
+                    Ok(Holder::There(_)) => Standing::Listed(times),
                     Err(failure) => return self.failed(Next::List, failure).await,
                 };
                 if self.standing == Standing::Gone {
@@ -380,7 +394,8 @@ impl Watch {
         }
         tokio::time::sleep(wait).await;
         match failure {
-            Failure::Unreachable(_) | Failure::Silent | Failure::Refused { .. } if during != Next::List => Next::Probe,
+            Failure::Refused { .. } if during != Next::List => Next::Probe,
+            // What comes back may be an older state that has moved on past what was seen: only a list shows it.
             Failure::Unreachable(_)
             | Failure::Silent
             | Failure::Refused { .. }
@@ -497,7 +512,7 @@ async fn newer(epochs: &mut watch::Receiver<u64>, epoch: u64) {
     }
 }
 
-async fn answered(asked: &mut Option<Asked>) -> (usize, Result<Definition, Failure>) {
+async fn answered(asked: &mut Option<Asked>) -> (usize, Result<Surroundings, Failure>) {
     match asked {
         Some(asked) => asked.await,
         None => std::future::pending().await,

@@ -175,7 +175,7 @@ fn the_annotation_of_the_management_account_is_ignored_in_conflicts_too() {
 #[test]
 fn a_namespace_described_in_two_ways_is_not_known() {
     let mut labelled = facts("a", Some("boss"), true);
-    labelled.labels.insert("env".into(), "prod".into());
+    labelled.labels = Arc::new([("env".into(), "prod".into())].into());
     let both_ways = vec![facts("a", Some("chief"), true), labelled.clone(), labelled.clone()];
     let objects = vec![claimant("a/one", json!([named("boss")])), claimant("a/two", json!([named("chief")]))];
     let world = world_with(both_ways, None, objects);

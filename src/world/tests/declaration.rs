@@ -101,7 +101,11 @@ fn namespaces_have_labels_and_a_root() {
     let labels = [("env", "prod"), ("kubernetes.io/metadata.name", "a")];
     let expected = NamespaceFacts {
         name: "a".into(),
-        labels: labels.map(|(key, value)| (key.into(), value.into())).into_iter().collect(),
+        labels: labels
+            .map(|(key, value)| (key.into(), value.into()))
+            .into_iter()
+            .collect::<std::collections::BTreeMap<_, _>>()
+            .into(),
         root_identity: Some("boss".into()),
         root_mfa_optional: true,
     };

@@ -6,7 +6,7 @@ use crate::policy::json;
 use crate::policy::tree::Position;
 
 fn input() -> Input {
-    let labels = [("env".into(), "prod".into())].into_iter().collect();
+    let labels = Arc::new([("env".into(), "prod".into())].into());
     let namespace =
         NamespaceFacts { name: "a".into(), labels, root_identity: Some("boss".into()), root_mfa_optional: false };
     Input {
@@ -66,7 +66,7 @@ fn every_change_that_means_something_changes_it() {
         |input| input.settings.management_root = Some("admin".into()),
         |input| input.namespaces.clear(),
         |input| input.namespaces[0].name = "b".into(),
-        |input| input.namespaces[0].labels.clear(),
+        |input| input.namespaces[0].labels = Arc::default(),
         |input| input.namespaces[0].root_identity = None,
         |input| input.namespaces[0].root_mfa_optional = true,
         |input| input.kinds.clear(),

@@ -103,7 +103,7 @@ fn any_namespace() -> impl Strategy<Value = NamespaceFacts> {
     )
         .prop_map(|(name, root, (optional, labelled))| NamespaceFacts {
             name: name.into(),
-            labels: labelled.then(|| ("env".into(), "prod".into())).into_iter().collect(),
+            labels: labelled.then(|| ("env".into(), "prod".into())).into_iter().collect::<BTreeMap<_, _>>().into(),
             root_identity: root.map(Into::into),
             root_mfa_optional: optional,
         })

@@ -89,11 +89,11 @@ fn a_namespace_that_goes_takes_everything_along() {
     let mut namespace = |deleting: bool| {
         let facts = NamespaceFacts {
             name: "a".into(),
-            labels: std::collections::BTreeMap::new(),
+            labels: std::sync::Arc::default(),
             root_identity: None,
             root_mfa_optional: false,
         };
-        writer.write(|catalog| catalog.insert_namespace(NamespaceEntry { facts, deleting }));
+        writer.write(|catalog| catalog.insert_namespace(NamespaceEntry { facts, uid: "n".into(), deleting }));
     };
     namespace(false);
     assert!(matches!(deleted(&world()[0], &reader), Verdict::Refused(_)));

@@ -281,11 +281,11 @@ fn a_guardrail_that_meets_nobody_is_warned_of() {
     for (name, env) in [("prod", "prod"), ("kube-iam-system", "hub")] {
         let facts = NamespaceFacts {
             name: name.into(),
-            labels: [("env".into(), env.into())].into(),
+            labels: std::sync::Arc::new([("env".into(), env.into())].into()),
             root_identity: None,
             root_mfa_optional: false,
         };
-        writer.write(|catalog| catalog.insert_namespace(NamespaceEntry { facts, deleting: false }));
+        writer.write(|catalog| catalog.insert_namespace(NamespaceEntry { facts, uid: "n".into(), deleting: false }));
     }
     let of = |targets: Value| {
         let mut policy = guardrail("g", json!({}));

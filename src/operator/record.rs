@@ -1,0 +1,187 @@
+//! Records of last good forms that the holder cannot keep, because it never saw them (`guarantees.md` R4).
+//!
+//! A holder that was away for a moment may know less of an object than a replica that was there. What that replica alone
+//! remembers would end with it, and the replicas would differ until then; so after a while it writes the record itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use smol_str::SmolStr;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::agenda::Work;
+use super::election::Role;
+use super::observe::last_good;
+use super::perform::Performer;
+use super::queue::Done;
+use crate::plan::{Status, Step, Urgency};
+use crate::store::{Catalog, CatalogReader, Entry};
+use crate::world::ObjectKey;
+
+/// How often it is looked whether a record is missing.
+const EVERY: Duration = Duration::from_secs(5);
+/// How long the holder has to write one.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest pause after a record was not taken.
+const LONGEST: Duration = Duration::from_secs(600);
+/// Records of one look; others have their turn at the next.
+const AT_ONCE: usize = 20;
+
+/// Records that are missing.
+#[derive(Debug, Default)]
+struct Missing(BTreeMap<ObjectKey, Waiting>);
+
+/// One of them.
+#[derive(Debug)]
+struct Waiting {
+    /// Which form: the object's uid, and the generation.
+    form: (Option<SmolStr>, i64),
+    /// How long it is waited, and until when.
+    pause: Duration,
+    until: Instant,
+}
+
+/// Writes records while this replica is not the holder. For ever.
+pub(super) async fn run(catalog: &CatalogReader, performer: &Performer<'_>, role: &watch::Receiver<Role>) {
+    let mut missing = Missing::default();
+    loop {
+        tokio::time::sleep(EVERY).await;
+        if *role.borrow() == Role::Holder {
+            missing.0.clear();
+            continue;
+        }
+        for (entry, status) in catalog.read(|catalog| missing.due(catalog, Instant::now())) {
+            let key = entry.object.key.clone();
+            let steps = vec![Step::WriteStatus { status: Box::new(status), urgency: Urgency::Now }];
+            match performer.perform(&Work { entry, steps, fingerprint: None }).await {
+                Done::Wrote { .. } => {
+                    tracing::info!(object = %key, "recorded its last good form, which only this replica had seen");
+                }
+                _ => missing.failed(&key, Instant::now()),
+            }
+        }
+    }
+}
+
+// === impl Missing ===
+
+impl Missing {
+    /// The objects whose record the holder had the time to write, and has not, with the status that has it.
+    fn due(&mut self, catalog: &Catalog, now: Instant) -> Vec<(Entry, Status)> {
+        let mut still = BTreeMap::new();
+        let mut due = Vec::new();
+        for entry in catalog.entries() {
+            let Some(status) = with_record(entry) else { continue };
+            let form = (entry.object.uid.clone(), entry.last_good_generation.unwrap_or_default());
+            let waiting = match self.0.remove(&entry.object.key) {
+                Some(waiting) if waiting.form == form => waiting,
+                Some(_) | None => Waiting { form, pause: PATIENCE, until: later(now, PATIENCE) },
+            };
+            if waiting.until <= now && due.len() < AT_ONCE {
+                due.push((entry.clone(), status));
+            }
+            still.insert(entry.object.key.clone(), waiting);
+        }
+        self.0 = still;
+        due
+    }
+
+    /// Waits twice as long as before.
+    fn failed(&mut self, key: &ObjectKey, now: Instant) {
+        if let Some(waiting) = self.0.get_mut(key) {
+            waiting.pause = waiting.pause.saturating_mul(2).min(LONGEST);
+            waiting.until = later(now, waiting.pause);
+        }
+    }
+}
+
+// === free functions ===
+
+/// The status of an object with the record that it lacks; `None` when it lacks none.
+fn with_record(entry: &Entry) -> Option<Status> {
+    let known = last_good(entry)?;
+    let status = entry.status.as_deref().map(Status::read).unwrap_or_default();
+    let recorded = status.last_good.as_ref().map_or(-1, |record| record.generation.unwrap_or_default());
+    (known.generation? > recorded).then(|| Status { last_good: Some(known), ..status })
+}
+
+fn later(now: Instant, by: Duration) -> Instant {
+    now.checked_add(by).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::policy::tree::Node;
+    use crate::store;
+    use crate::world::{Kind, Object, Settings, Spec};
+
+    /// An invalid object of which generation 3 was good.
+    fn entry(status: &Value) -> Entry {
+        let node = |value: &Value| Arc::new(Node::from(value));
+        Entry {
+            object: Object {
+                key: ObjectKey { kind: Kind::Policy, account: "a".into(), name: "p".into() },
+                uid: Some("u".into()),
+                spec: Spec::Read(node(&json!({"typo": 1}))),
+                last_good: Some(node(&json!({"statements": []}))),
+                deleting: false,
+                origin: None,
+            },
+            last_good_generation: Some(3),
+            version: 9,
+            generation: 4,
+            generation_version: 9,
+            finalizers: Vec::new(),
+            status: (!status.is_null()).then(|| status.to_string().into()),
+            change: 0,
+        }
+    }
+
+    #[test]
+    fn a_record_is_missing_while_a_later_form_is_known() {
+        let record = |generation: Value| json!({"arn": "arn:k8s:iam::a:policy/p", "lastGood": {"generation": generation, "spec": {}}});
+        for status in [Value::Null, json!({}), record(json!(2)), record(json!(null))] {
+            let written = with_record(&entry(&status)).unwrap();
+            let expected = json!({"generation": 3, "spec": {"statements": []}});
+            assert_eq!(serde_json::to_value(&written.last_good).unwrap(), expected, "{status}");
+            assert_eq!(written.arn.is_some(), status["arn"].is_string(), "the rest stays: {status}");
+        }
+        for generation in [3, 4] {
+            assert!(with_record(&entry(&record(json!(generation)))).is_none(), "{generation}");
+        }
+        let mut unknown = entry(&Value::Null);
+        unknown.last_good_generation = None;
+        assert!(with_record(&unknown).is_none());
+        let mut valid = entry(&Value::Null);
+        valid.object.last_good = None;
+        assert!(with_record(&valid).is_none());
+    }
+
+    #[test]
+    fn the_holder_has_its_time_and_a_refusal_is_not_asked_for_again_at_once() {
+        let (mut writer, catalog) = store::catalog(Settings::default());
+        writer.write(|catalog| catalog.insert(entry(&Value::Null)));
+        let key = entry(&Value::Null).object.key;
+        let mut missing = Missing::default();
+        let begin = Instant::now();
+        let mut due = |after: u64, fails: bool| {
+            let now = begin + Duration::from_secs(after);
+            let due = catalog.read(|catalog| missing.due(catalog, now)).len();
+            if fails {
+                missing.failed(&key, now);
+            }
+            due
+        };
+        let asked = [(0, false), (9, false), (10, true), (29, false), (30, true), (69, false), (70, false)];
+        assert_eq!(asked.map(|(after, fails)| due(after, fails)), [0, 0, 1, 0, 1, 0, 1]);
+        // Another generation is another record.
+        writer.write(|catalog| catalog.insert(Entry { last_good_generation: Some(5), ..entry(&Value::Null) }));
+        assert_eq!([71, 80, 81].map(|after| due(after, false)), [0, 0, 1]);
+    }
+}

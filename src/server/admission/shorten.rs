@@ -2,7 +2,7 @@
 //!
 //! Only items of lists are left out, and only where nothing can be found without them that could not be found with them,
 //! and the other way round: items that share their name with one that is another now stay, and so does everything in a
-//! list or map that has grown, for there may be too much of it.
+//! list or map that has grown, for there may be too much of it, or that is read in another way now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use crate::world::quota;
 
 /// The one list whose items are compared with one another by more than their names.
 const CONDITIONS: &str = "conditions";
+/// Keys on which it depends how everything beside them is read.
+const READ_BY: [&str; 2] = ["type", "Version"];
 
 /// The new and the old form without the items that are the same in both.
 pub(super) fn both(new: &Node, old: &Node) -> (Arc<Node>, Arc<Node>) {
@@ -28,7 +30,7 @@ fn shortened<'n>(new: &'n Node, old: &'n Node, key: &str) -> (Node, Node) {
             let (items, before) = lists(items, before, key);
             (with(new, Value::List(items)), with(old, Value::List(before)))
         }
-        (Value::Map(entries), Value::Map(before)) if has_room() => {
+        (Value::Map(entries), Value::Map(before)) if has_room() && is_read_alike(new, old) => {
             let (new_values, old_values) = (pairs::by_key(new), pairs::by_key(old));
             let value = |values: &BTreeMap<&str, Option<&'n Node>>, key: &str| values.get(key).copied().flatten();
             let mut shortened_before: BTreeMap<&str, Node> = BTreeMap::new();
@@ -84,6 +86,14 @@ fn lists(new: &[Node], old: &[Node], key: &str) -> (Box<[Node]>, Box<[Node]>) {
         }
     }
     (rest.into(), before.into_iter().flatten().collect())
+}
+
+fn is_read_alike(new: &Node, old: &Node) -> bool {
+    READ_BY.into_iter().all(|key| match (new.get(key), old.get(key)) {
+        (Some(new), Some(old)) => pairs::same(new, old),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    })
 }
 
 fn with(node: &Node, value: Value) -> Node {

@@ -222,6 +222,20 @@ fn more_problems_than_are_listed_hide_no_new_one() {
 }
 
 #[test]
+fn another_type_hides_nothing_among_more_problems_than_are_listed() {
+    let nothing = cluster(&[]);
+    let of = |kind: Value, last: &str| {
+        let mut statements = wrong(120, |_| {})["spec"]["statements"].clone();
+        // Right under the new type.
+        statements[119] =
+            json!({"sid": "Z", "effect": "Deny", "principals": ["*"], "actions": [last], "resources": ["*"]});
+        policy("kube-iam-system", "p", json!({"type": kind, "statements": statements}))
+    };
+    let old = of(json!(3), "k8s:get");
+    assert!(!is_admitted(changed(&old, &of(json!("ResourceControl"), "k8s:list"), &nothing)));
+}
+
+#[test]
 fn more_problems_than_are_listed_stop_no_repair() {
     let nothing = cluster(&[]);
     let old = wrong(120, |_| {});

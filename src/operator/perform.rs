@@ -46,10 +46,14 @@ impl Performer<'_> {
         let key = &entry.object.key;
         let objects = Api::namespaced_with(self.client.clone(), &key.account, &resource(key.kind));
         let mut subject = Subject { entry, objects, version: entry.version };
-        let mut wrote_status = false;
+        let (mut wrote_status, mut set_finalizer) = (false, false);
         for step in steps {
             let (target, result) = match step {
-                Step::AddFinalizer => (WriteTarget::Finalizer, subject.add_finalizer().await),
+                Step::AddFinalizer => {
+                    let result = subject.add_finalizer().await;
+                    set_finalizer |= result.is_ok();
+                    (WriteTarget::Finalizer, result)
+                }
                 Step::RemoveFinalizer => (WriteTarget::Finalizer, subject.remove_finalizer().await),
                 Step::WriteStatus { status, .. } => {
                     let result = subject.write_status(status).await;
@@ -80,7 +84,8 @@ impl Performer<'_> {
                 return Done::Refused(refusal.kind);
             }
         }
-        Done::Wrote { version: subject.version, fingerprint: (*fingerprint).filter(|_| wrote_status) }
+        let fingerprint = (*fingerprint).filter(|_| wrote_status);
+        Done::Wrote { version: subject.version, fingerprint, finalizer: set_finalizer }
     }
 }
 

@@ -15,6 +15,11 @@ use crate::world::ObjectKey;
 const PATIENCE: Duration = Duration::from_millis(400);
 /// How often such a status may be written for one object, and how long numbers gather.
 const GATHER: Duration = Duration::from_secs(1);
+/// How long the finalizer of an object that nobody names any more is kept. Who names it and lets go of it by turns would
+/// otherwise have it set and released each time, and that of everything else that they name.
+const KEEP: Duration = Duration::from_secs(60);
+/// Numbers that were written this long ago are not counted as changing all the time.
+const CALM: Duration = Duration::from_secs(120);
 /// How long one's own write may take to come back.
 const ECHO: Duration = Duration::from_secs(5);
 /// The first pause after a failure; it doubles up to the longest one.
@@ -40,6 +45,12 @@ struct Item {
     passing: Option<Instant>,
     /// Since when numbers gather.
     numbers: Option<Instant>,
+    /// When numbers were last written, and how often before without a calm.
+    counted: Option<(Instant, u32)>,
+    /// Since when nobody names it.
+    unnamed: Option<Instant>,
+    /// When its finalizer was last set, and how often before without having been released: somebody takes it off.
+    finalizer: Option<(Instant, u32)>,
     /// The version that the object has since what was last written, and until when that is waited for.
     echo: Option<(u64, Instant)>,
     /// The status that was last written.
@@ -73,8 +84,9 @@ enum State {
 pub(super) enum Done {
     /// There was nothing to do, or it was done.
     Settled,
-    /// Written: the object has this version since. `fingerprint` is that of its status, if that was written.
-    Wrote { version: u64, fingerprint: Option<u64> },
+    /// Written: the object has this version since. `fingerprint` is that of its status, if that was written;
+    /// `finalizer` says whether it was set.
+    Wrote { version: u64, fingerprint: Option<u64>, finalizer: bool },
     /// Refused.
     Refused(RefusalKind),
     /// It panicked.
@@ -151,13 +163,42 @@ impl Queue {
                 let patience = item.passing.get_or_insert(now).checked_add(PATIENCE);
                 patience.max(since_written(GATHER))
             }
-            Urgency::Numbers => item.numbers.get_or_insert(now).checked_add(GATHER),
+            // Numbers that change all the time gather ever longer, four times as long each time.
+            Urgency::Numbers => {
+                let gathered = item.numbers.get_or_insert(now).checked_add(GATHER);
+                gathered
+                    .max(item.counted.and_then(|(at, times)| at.checked_add(doubled(GATHER, times.saturating_mul(2)))))
+            }
         };
         // Somebody undoes what is written: the first time it is put right at once, then ever more slowly.
         let undone =
             item.written.filter(|written| written.fingerprint == fingerprint).map_or(0, |written| written.undone);
         let tired = if undone == 0 { None } else { since_written(pause(undone.saturating_add(1))) };
         until.max(tired).filter(|until| *until > now)
+    }
+
+    /// Until when setting the finalizer waits; `None` when it is to be set now. Who takes it off is answered like one who
+    /// undoes a status.
+    pub(super) fn hold_finalizer(&self, key: &ObjectKey, now: Instant) -> Option<Instant> {
+        let (at, times) = self.items.get(key)?.finalizer.filter(|(_, times)| *times > 0)?;
+        at.checked_add(pause(times.saturating_add(1))).filter(|until| *until > now)
+    }
+
+    /// Until when releasing the finalizer of an object that nobody names waits; `None` when it is to be released now.
+    pub(super) fn hold_release(&mut self, key: &ObjectKey, now: Instant) -> Option<Instant> {
+        let item = self.items.get_mut(key)?;
+        let until = item.unnamed.get_or_insert(now).checked_add(KEEP).filter(|until| *until > now);
+        if until.is_none() {
+            item.finalizer = None;
+        }
+        until
+    }
+
+    /// An object is named, or has no finalizer that it should not have.
+    pub(super) fn set_named(&mut self, key: &ObjectKey) {
+        if let Some(item) = self.items.get_mut(key) {
+            item.unnamed = None;
+        }
     }
 
     /// Work on an object ended without a write, and it is to be looked at again.
@@ -177,9 +218,17 @@ impl Queue {
                 item.numbers = None;
                 None
             }
-            Done::Wrote { version, fingerprint } => {
+            Done::Wrote { version, fingerprint, finalizer } => {
                 item.passing = None;
-                item.numbers = None;
+                let had_numbers = item.numbers.take().is_some();
+                if finalizer {
+                    item.finalizer = Some((now, item.finalizer.map_or(0, |(_, times)| times.saturating_add(1))));
+                }
+                if had_numbers && fingerprint.is_some() {
+                    let is_calm = |at: Instant| now.saturating_duration_since(at) > CALM;
+                    let before = item.counted.filter(|(at, _)| !is_calm(*at));
+                    item.counted = Some((now, before.map_or(0, |(_, times)| times.saturating_add(1))));
+                }
                 item.echo = now.checked_add(ECHO).map(|until| (version, until));
                 if let Some(fingerprint) = fingerprint {
                     let before = item.written.filter(|before| before.fingerprint == fingerprint);
@@ -236,7 +285,12 @@ impl Queue {
 
 /// The pause after so many failures before this one.
 fn pause(failures: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(1u32.checked_shl(failures.min(16)).unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
+    doubled(FIRST_PAUSE, failures)
+}
+
+/// So long, doubled so many times, up to the longest pause.
+fn doubled(first: Duration, times: u32) -> Duration {
+    first.saturating_mul(1u32.checked_shl(times.min(16)).unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
 }
 
 /// A pause up to a quarter longer, by the object: many that failed together do not come back together.

@@ -81,9 +81,9 @@ impl Reconciler {
                     Turn::Idle => break,
                     Turn::Looked => {}
                     Turn::Work(next) => work.push(async move {
-                        let (key, generation) = (next.entry.object.key.clone(), next.entry.generation);
+                        let (key, form) = (next.entry.object.key.clone(), next.form());
                         let done = AssertUnwindSafe(performer.perform(&next)).catch_unwind().await;
-                        (key, generation, done.unwrap_or(Done::Panicked))
+                        (key, form, done.unwrap_or(Done::Panicked))
                     }),
                 }
             }
@@ -93,7 +93,7 @@ impl Reconciler {
             }
             let next = agenda.next().filter(|_| work.len() < AT_ONCE);
             tokio::select! {
-                Some((key, generation, done)) = work.next() => agenda.end(&key, generation, done, Instant::now()),
+                Some((key, form, done)) = work.next() => agenda.end(&key, Some(form), done, Instant::now()),
                 Ok(()) = changes.changed() => tokio::time::sleep(GATHER).await,
                 Ok(()) = publications.changed() => agenda.replicas_moved(Instant::now()),
                 Ok(()) = replicas.changed() => agenda.replicas_moved(Instant::now()),

@@ -5,6 +5,10 @@
 //! restrictions in force, until nothing names it any more. References lead from users and roles to groups and policies
 //! and never back, and users and roles have no finalizer, so whatever is deleted together goes together.
 //!
+//! Setting it cannot wait, releasing it can: an object that is not being deleted keeps it for a while after the last that
+//! named it has let go, so that who names many objects by turns does not have all of them written each time. That is a
+//! matter of time, and so of who does the step.
+//!
 //! # When it does not go
 //!
 //! A policy of the management account that an object of another account names stays until that object lets go of it. How

@@ -2,7 +2,9 @@
 //!
 //! What the numbers come to:
 //!
-//! - Memory: [`ACCOUNT_SIZE`] bounds what an account costs, whatever its objects are.
+//! - Memory: [`ACCOUNT_SIZE`] bounds what admission lets into an account, whatever its objects are. It does not bound what
+//!   is stored past admission, nor by how much creations that are judged at the same time exceed it together: each is
+//!   judged by what was there before. What is stored all the same is kept, and grants nothing.
 //! - Statements of a user: 20 managed policies of its own and 100 of its 10 groups, of at most
 //!   [`crate::policy::limits::STATEMENTS`] statements each, are 15,360. Inline policies have at most 435, for one of the
 //!   shortest takes 47 characters, so those of the user and its groups are 4,785. A role has no groups: 2,560 and 435.
@@ -22,7 +24,9 @@ pub const GROUPS: usize = 500;
 pub const ROLES: usize = 5_000;
 /// IamPolicies of one account.
 pub const POLICIES: usize = 5_000;
-/// The size of all objects of one account together, in bytes of memory as [`super::size()`] estimates them.
+/// The size of all objects of one account together, in bytes of memory as [`super::size()`] estimates them. Admission
+/// refuses what would exceed it; what is stored past admission, or was admitted at the same time, exceeds it and restricts
+/// only.
 ///
 /// The numbers above allow an account 15,500 objects, and a policy 20,480 characters and targets of half a megabyte: one
 /// account of nothing but the worst would fill any machine. 5,000 users and 5,000 policies of ordinary size fit.

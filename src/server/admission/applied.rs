@@ -7,11 +7,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::ratchet::places;
 use super::review::Metadata;
-use super::spec;
-use crate::policy::tree::Value;
-use crate::world::{Finding, ObjectKey, check};
+use super::{ratchet, spec};
+use crate::policy::tree::{Node, Value};
+use crate::world::{Finding, ObjectKey};
 
 /// Where `kubectl apply` keeps what it was given.
 pub(super) const ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -22,17 +21,22 @@ struct Applied<'a> {
     spec: Option<&'a RawValue>,
 }
 
-/// Nulls in a new annotation that the reader of this kind takes for errors: each narrows what the object means.
+/// Nulls in a new annotation that the reader of this kind takes for errors: each narrows what the object means. Those that
+/// stood in the old one narrow no more than they did.
 pub(super) fn nulls(key: &ObjectKey, new: &Metadata, old: Option<&Metadata>) -> Vec<Finding> {
     let applied = new.annotations.0.get(ANNOTATION);
     let before = old.and_then(|old| old.annotations.0.get(ANNOTATION));
     let Some(applied) = applied.filter(|applied| Some(*applied) != before) else { return Vec::new() };
-    // What is no object was not written by kubectl, and dropped nothing.
-    let Ok(Applied { spec: Some(text) }) = serde_json::from_str(applied) else { return Vec::new() };
-    let Ok(spec) = spec::parse(text.get()) else { return Vec::new() };
-    let found = check(&spec::object(key, &Arc::clone(&spec)));
+    let Some(spec) = read(applied) else { return Vec::new() };
+    let found = ratchet::new_findings(key, &spec, before.and_then(|before| read(before)).as_ref());
     let wanted: BTreeSet<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
-    let places = places(&spec, &wanted);
-    let is_null = |path: &str| places.get(path).copied().flatten().is_some_and(|node| node.value == Value::Null);
+    let places = ratchet::places(&spec, None, &wanted);
+    let is_null = |path: &str| matches!(places.get(path), Some(Some(place)) if place.node.value == Value::Null);
     found.iter().filter(|finding| is_null(&finding.path)).cloned().collect()
+}
+
+/// The `spec` in an annotation. What is no object was not written by kubectl, and dropped nothing.
+fn read(applied: &str) -> Option<Arc<Node>> {
+    let Applied { spec } = serde_json::from_str(applied).ok()?;
+    spec::parse(spec?.get()).ok()
 }

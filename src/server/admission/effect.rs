@@ -1,5 +1,7 @@
 //! What a policy does that its author may not have meant. It is admitted all the same: only warnings come from here.
 
+use std::collections::BTreeSet;
+
 use super::verdict::Findings;
 use crate::lint::{self, Code};
 use crate::policy::pattern::{ActionPattern, ResourcePattern};
@@ -7,10 +9,9 @@ use crate::policy::principal::PrincipalPattern;
 use crate::policy::statement::{Element, Polarity};
 use crate::policy::tree::Node;
 use crate::policy::{Effect, Policy, Statement};
-use crate::store::Catalog;
+use crate::store::{Catalog, CatalogReader};
 use crate::world::{
-    GroupSpec, Kind, ManagedPolicyType, NamedPolicy, Object, ObjectKey, PolicySpec, ResourceTargets, RoleSpec,
-    Settings, UserSpec,
+    GroupSpec, Kind, ManagedPolicyType, NamedPolicy, Object, ObjectKey, PolicySpec, ResourceTargets, Settings, UserSpec,
 };
 
 /// Warns of Allows that lead to more power through a wildcard (`kubernetes-contract.md` B11).
@@ -21,13 +22,22 @@ pub(super) fn warn_of_transitions(object: &Object, settings: &Settings, findings
     }
 }
 
-/// Warns of statements that refuse everything, to everybody or to their author (`kubernetes-contract.md` B12).
-pub(super) fn warn_of_refusals(key: &ObjectKey, spec: &Node, author: &str, catalog: &Catalog, findings: &mut Findings) {
+/// Warns of statements that refuse everything, to everybody or to their author (`kubernetes-contract.md` B12). Whether an
+/// author is meant is looked for only where there is such a statement.
+pub(super) fn warn_of_refusals(
+    key: &ObjectKey,
+    spec: &Node,
+    author: &str,
+    catalog: &CatalogReader,
+    findings: &mut Findings,
+) {
+    let you = |is_author: bool| is_author.then_some("you");
+    let named = || you(catalog.read(|catalog| hits_named(key, author, catalog)));
     match key.kind {
         Kind::Policy => {
             let spec = PolicySpec::parse(spec).0;
-            let whom = match &spec.kind {
-                ManagedPolicyType::Managed => hits_named(key, author, catalog).then_some("you"),
+            let whom = || match &spec.kind {
+                ManagedPolicyType::Managed => named(),
                 ManagedPolicyType::ServiceControl { .. } => Some("every principal of the accounts it targets"),
                 ManagedPolicyType::ResourceControl { .. } => Some("everybody in the accounts it targets"),
                 ManagedPolicyType::Resource(ResourceTargets::Patterns(patterns))
@@ -37,42 +47,50 @@ pub(super) fn warn_of_refusals(key: &ObjectKey, spec: &Node, author: &str, catal
                 }
                 ManagedPolicyType::Resource(_) => None,
             };
-            warn_of(&spec.policy, "spec", whom, findings);
+            warn_of([("spec".to_owned(), &*spec.policy)], whom, findings);
         }
         Kind::User => {
             let spec = UserSpec::parse(spec).0;
-            let is_author = spec.identities.iter().any(|identity| identity == author);
-            warn_inline(&spec.inline, is_author, findings);
+            let is_author = || you(spec.identities.iter().any(|identity| identity == author));
+            warn_of(inline(&spec.inline), is_author, findings);
         }
-        Kind::Group => warn_inline(&GroupSpec::parse(spec).0.inline, hits_named(key, author, catalog), findings),
-        Kind::Role => warn_inline(&RoleSpec::parse(spec).0.inline, false, findings),
+        Kind::Group => warn_of(inline(&GroupSpec::parse(spec).0.inline), named, findings),
+        Kind::Role => {}
     }
 }
 
-/// Whether an author is a user who names this object, by herself or through a group.
+/// Whether an author is a user who names this object, by herself or through a group. Of the users of each account that
+/// names it only those are looked at whom the author is: few, however many its groups have.
 fn hits_named(key: &ObjectKey, author: &str, catalog: &Catalog) -> bool {
-    catalog.referrers(key).any(|referrer| match referrer.kind {
-        Kind::User => catalog.claimants(&referrer.account, author).any(|user| user == referrer),
-        Kind::Group => catalog
-            .referrers(referrer)
-            .any(|member| catalog.claimants(&member.account, author).any(|user| user == member)),
-        Kind::Role | Kind::Policy => false,
-    })
+    let accounts: BTreeSet<&str> = catalog.referrers(key).map(|referrer| referrer.account.as_str()).collect();
+    let names = |holder: &ObjectKey| catalog.references(holder).any(|named| named == key);
+    let is_hit = |user: &ObjectKey| {
+        names(user) || catalog.references(user).any(|named| named.kind == Kind::Group && names(named))
+    };
+    accounts.into_iter().any(|account| catalog.claimants(account, author).any(is_hit))
 }
 
-fn warn_inline(policies: &[NamedPolicy], is_author: bool, findings: &mut Findings) {
-    for inline in policies {
-        let path = format!("spec.inlinePolicies[{}]", inline.name);
-        warn_of(&inline.policy, &path, is_author.then_some("you"), findings);
+fn inline(policies: &[NamedPolicy]) -> impl Iterator<Item = (String, &Policy)> {
+    policies.iter().map(|inline| (format!("spec.inlinePolicies[{}]", inline.name), &*inline.policy))
+}
+
+fn warn_of<'p>(
+    policies: impl IntoIterator<Item = (String, &'p Policy)>,
+    whom: impl FnOnce() -> Option<&'static str>,
+    findings: &mut Findings,
+) {
+    let mut found = Vec::new();
+    for (path, policy) in policies {
+        let all = policy.statements.iter().enumerate().filter(|(_, statement)| refuses_everything(statement));
+        found.extend(all.map(|(index, statement)| (path.clone(), statement.label(index))));
     }
-}
-
-fn warn_of(policy: &Policy, path: &str, whom: Option<&str>, findings: &mut Findings) {
-    let Some(whom) = whom else { return };
-    for (index, statement) in
-        policy.statements.iter().enumerate().filter(|(_, statement)| refuses_everything(statement))
-    {
-        findings.warn(path, format_args!("statement {} refuses everything to {whom}", statement.label(index)));
+    if found.is_empty() {
+        return;
+    }
+    if let Some(whom) = whom() {
+        for (path, statement) in found {
+            findings.warn(path, format_args!("statement {statement} refuses everything to {whom}"));
+        }
     }
 }
 

@@ -22,10 +22,12 @@ mod applied;
 mod effect;
 mod judge;
 mod object;
+mod pairs;
 mod privilege;
 mod ratchet;
 mod reference;
 mod review;
+mod shorten;
 mod spec;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,8 @@ use crate::world::{
 const IN_USE: &str = "kube-iam.dev/in-use";
 /// What it is for, in the words of a refusal.
 const KEEPS: &str = "keeps an object while others name it, and goes by itself when none does";
+/// Types of policies.
+const TYPES: [&str; 4] = ["Managed", "Resource", "ServiceControl", "ResourceControl"];
 /// Controllers of Kubernetes that delete what must go with something else.
 const DELETING_CONTROLLERS: [&str; 2] = [
     "system:serviceaccount:kube-system:namespace-controller",
@@ -134,8 +136,7 @@ impl Change<'_, '_> {
         }
         catalog.read(|catalog| self.judge_size(&new, old.as_ref(), catalog, findings));
         self.judge_relations(&new, old.as_ref(), catalog, findings);
-        let author = &review.caller.username;
-        catalog.read(|catalog| effect::warn_of_refusals(&self.key, &new, author, catalog, findings));
+        effect::warn_of_refusals(&self.key, &new, &review.caller.username, catalog, findings);
         effect::warn_of_transitions(&spec::object(&self.key, &new), &self.settings, findings);
     }
 
@@ -156,9 +157,12 @@ impl Change<'_, '_> {
             }
             Kind::Policy => {
                 let now = PolicySpec::parse(new).0.kind;
-                self.judge_type(new, old.map(Arc::as_ref), findings);
-                if old.is_some() {
-                    catalog.read(|catalog| self.judge_path(new, before, catalog, findings));
+                if self.old.is_some() {
+                    let last_good =
+                        catalog.read(|catalog| catalog.get(&self.key).and_then(|entry| entry.object.last_good.clone()));
+                    let forms = [old, last_good.as_ref()];
+                    self.judge_type(new, forms, findings);
+                    catalog.read(|catalog| self.judge_path(new, forms, catalog, findings));
                 }
                 self.judge_targets(&now, &PolicySpec::parse(before).0.kind, catalog, findings);
             }
@@ -220,39 +224,34 @@ impl Change<'_, '_> {
         }
     }
 
-    /// The type is what every policy that names this one relies on.
-    fn judge_type(&self, new: &Node, old: Option<&Node>, findings: &mut Findings) {
-        let Some(old) = old else { return };
-        let of = |spec: &Node| -> SmolStr {
-            match spec.get("type").map(|node| &node.value) {
-                None | Some(Value::Null) => "Managed".into(),
-                Some(Value::Text(text)) => text.clone(),
-                Some(Value::Boolean(_) | Value::Number(_) | Value::List(_) | Value::Map(_)) => "".into(),
-            }
-        };
-        let (old, new) = (of(old), of(new));
-        // One that cannot be read may be repaired.
-        if old != new && !old.is_empty() {
+    /// The type is what every policy that names this one relies on. Where the old form does not say it, the last good one
+    /// does, for it is in force; where neither does it may be repaired.
+    fn judge_type(&self, new: &Node, forms: [Option<&Arc<Node>>; 2], findings: &mut Findings) {
+        let before = forms.into_iter().flatten().find_map(|form| type_of(form));
+        // A new one that cannot be read is refused for that, or the same as it was.
+        if let (Some(before), Some(now)) = (before, type_of(new))
+            && before != now
+        {
             let message =
-                format!("the type stays {}, found {}; create another policy instead", Quoted(&old), Quoted(&new));
+                format!("the type stays {}, found {}; create another policy instead", Quoted(before), Quoted(now));
             findings.refuse("spec.type", message);
         }
     }
 
     /// The path stands in the ARN by which others name the policy: with another one they name nothing, and what it denies
     /// is denied no more.
-    fn judge_path(&self, new: &Node, before: &Node, catalog: &Catalog, findings: &mut Findings) {
-        let of = |spec: &Node| PolicySpec::parse(spec).0.path;
-        let (now, before) = (of(new), of(before));
+    fn judge_path(&self, new: &Node, forms: [Option<&Arc<Node>>; 2], catalog: &Catalog, findings: &mut Findings) {
+        let now = path_of(new);
+        let before = forms.into_iter().flatten().find_map(|form| path_of(form));
+        let (Some(now), before) = (now, before.unwrap_or_default()) else { return };
         if now == before {
             return;
         }
         if let Some(named) = Referrers::of(&self.key, catalog.holders(&self.key)).named() {
-            let path = |path: Option<EntityPath>| path.unwrap_or_default().as_str().to_owned();
             let message = format!(
                 "the path stays {} while the policy is named by {named}; found {}",
-                Quoted(&path(before)),
-                Quoted(&path(now))
+                Quoted(before.as_str()),
+                Quoted(now.as_str())
             );
             findings.refuse("spec.path", message);
         }
@@ -298,6 +297,22 @@ impl Change<'_, '_> {
             ManagedPolicyType::Resource(ResourceTargets::Nothing | ResourceTargets::Unreadable) => {}
         }
     }
+}
+
+/// The type of a policy, as far as it can be read.
+fn type_of(spec: &Node) -> Option<&str> {
+    let Value::Map(_) = spec.value else { return None };
+    match spec.get("type").map(|node| &node.value) {
+        None | Some(Value::Null) => Some("Managed"),
+        Some(Value::Text(text)) => TYPES.contains(&text.as_str()).then_some(text),
+        Some(Value::Boolean(_) | Value::Number(_) | Value::List(_) | Value::Map(_)) => None,
+    }
+}
+
+/// The path of a policy, as far as it can be read.
+fn path_of(spec: &Node) -> Option<EntityPath> {
+    let Value::Map(_) = spec.value else { return None };
+    PolicySpec::parse(spec).0.path
 }
 
 /// Targets of a guardrail that nothing meets: a name that is written wrong looks like one that is still to come.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::store::{NamespaceEntry, catalog};
-use crate::world::NamespaceFacts;
+use crate::world::{NamespaceFacts, Spec};
 
 #[test]
 fn what_the_evaluator_would_not_read_is_refused_with_path_and_remedy() {
@@ -88,6 +88,53 @@ fn the_type_of_a_policy_stays() {
     let other = policy("kube-iam-system", "p", json!({"type": "ServiceControl", "statements": allow()}));
     let message = "spec.type: the type stays `Managed`, found `ServiceControl`; create another policy instead";
     assert_eq!(changed(&old, &other, &nothing), refused(message));
+}
+
+/// A cluster in which a policy was good last in this form, and cannot be read now.
+fn broken(last_good: &Value, more: &[Value]) -> CatalogReader {
+    let mut input = Input::default();
+    for object in std::iter::once(last_good).chain(more) {
+        input.add(Declaration::read(&Node::from(object), None).unwrap());
+    }
+    let policy = &mut input.objects[0];
+    let Spec::Read(spec) = std::mem::replace(&mut policy.spec, Spec::Unreadable("too deep".to_owned())) else {
+        panic!()
+    };
+    policy.last_good = Some(spec);
+    catalog_of(&input)
+}
+
+#[test]
+fn type_and_path_of_a_policy_that_cannot_be_read_stay_those_of_its_last_good_form() {
+    let guardrail = guardrail("p", json!({"matchLabels": {"a": "b"}}));
+    let values: Vec<Value> = (0..70_000).map(Value::from).collect();
+    let plain = policy("kube-iam-system", "p", json!({"statements": allow()}));
+    let message = "spec.type: the type stays `ResourceControl`, found `Managed`; create another policy instead";
+    for spec in [json!({"statements": values}), json!([]), json!(null), json!({"type": 3, "statements": allow()})] {
+        let old = with(&guardrail, "/spec", spec.clone());
+        assert_eq!(changed(&old, &plain, &broken(&guardrail, &[])), refused(message), "{spec:.80}");
+        assert!(matches!(changed(&old, &guardrail, &broken(&guardrail, &[])), Verdict::Admitted(_)));
+        // Where no good form is known it may be repaired.
+        assert_eq!(changed(&old, &plain, &cluster(&[])), admitted());
+    }
+    // A type that is written wrong is none.
+    let old = with(&plain, "/spec/type", json!("Managd"));
+    assert_eq!(changed(&old, &plain, &cluster(&[])), admitted());
+    assert_eq!(changed(&old, &plain, &broken(&guardrail, &[])), refused(message));
+
+    let good = policy("a", "p", json!({"path": "/x/", "statements": allow()}));
+    let user = user("a", "u", json!({"policies": ["arn:k8s:iam::a:policy/x/p"]}));
+    let message = "spec.path: the path stays `/x/` while the policy is named by IamUser a/u; found `/`";
+    for spec in [json!({"statements": values}), json!({"path": 3, "statements": allow()})] {
+        let old = with(&good, "/spec", spec);
+        let repaired = policy("a", "p", json!({"statements": allow()}));
+        assert_eq!(changed(&old, &repaired, &broken(&good, std::slice::from_ref(&user))), refused(message));
+        assert_eq!(changed(&old, &good, &broken(&good, std::slice::from_ref(&user))), admitted());
+    }
+    // What is left as it is stops no other change.
+    let old = with(&good, "/spec/path", json!(3));
+    let described = with(&old, "/spec/description", json!("x"));
+    assert_eq!(changed(&old, &described, &broken(&good, std::slice::from_ref(&user))), admitted());
 }
 
 #[test]
@@ -388,7 +435,20 @@ fn nulls_that_kubectl_leaves_out_are_refused_where_they_narrow() {
                    when it sends the object)";
     assert_eq!(created(&new, &nothing), refused(message));
     assert_eq!(changed(&plain, &new, &nothing), refused(message));
-    // What was applied long ago does not stop other changes.
+    // What was applied before does not stop other changes, with `kubectl apply` either, but nothing may be added to it.
+    let applied_anew = |description: &str, other: Value| {
+        let mut statements = narrowed.clone();
+        statements.as_array_mut().unwrap().insert(0, other);
+        let applied = applied(json!({"statements": statements, "description": description}));
+        with(&with(&plain, "/metadata/annotations", applied), "/spec/description", json!(description))
+    };
+    let other = |conditions: Value| {
+        json!({"sid": "B", "effect": "Allow", "actions": ["k8s:get"], "resources": ["arn:k8s:core:::nodes/x"],
+               "conditions": conditions})
+    };
+    let condition = json!([{"operator": "StringEquals", "key": "aws:username", "values": ["x"]}]);
+    assert_eq!(changed(&new, &applied_anew("x", other(condition)), &nothing), admitted());
+    assert_eq!(changed(&new, &applied_anew("x", other(Value::Null)), &nothing), refused(message));
     assert_eq!(changed(&new, &with(&new, "/metadata/labels", json!({"x": "y"})), &nothing), admitted());
     let harmless = applied(json!({"description": null, "path": null, "statements": allow()}));
     assert_eq!(created(&with(&plain, "/metadata/annotations", harmless), &nothing), admitted());

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Deserialize;
 use smol_str::SmolStr;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -16,7 +17,7 @@ use super::observe::last_good;
 use super::perform::Performer;
 use super::queue::Done;
 use crate::plan::{Status, Step, Urgency};
-use crate::store::{Catalog, CatalogReader, Entry};
+use crate::store::{CatalogReader, Entry};
 use crate::world::ObjectKey;
 
 /// How often it is looked whether a record is missing.
@@ -51,7 +52,12 @@ pub(super) async fn run(catalog: &CatalogReader, performer: &Performer<'_>, role
             missing.0.clear();
             continue;
         }
-        for (entry, status) in catalog.read(|catalog| missing.due(catalog, Instant::now())) {
+        // Objects are shared with the catalog; what they say is taken apart without its lock.
+        let invalid = catalog.read(|catalog| {
+            let is_invalid = |entry: &&Entry| entry.object.last_good.is_some();
+            catalog.entries().filter(is_invalid).cloned().collect::<Vec<Entry>>()
+        });
+        for (entry, status) in missing.due(&invalid, Instant::now()) {
             let key = entry.object.key.clone();
             let steps = vec![Step::WriteStatus { status: Box::new(status), urgency: Urgency::Now }];
             match performer.perform(&Work { entry, steps, fingerprint: None }).await {
@@ -68,18 +74,17 @@ pub(super) async fn run(catalog: &CatalogReader, performer: &Performer<'_>, role
 
 impl Missing {
     /// The objects whose record the holder had the time to write, and has not, with the status that has it.
-    fn due(&mut self, catalog: &Catalog, now: Instant) -> Vec<(Entry, Status)> {
+    fn due(&mut self, invalid: &[Entry], now: Instant) -> Vec<(Entry, Status)> {
         let mut still = BTreeMap::new();
         let mut due = Vec::new();
-        for entry in catalog.entries() {
-            let Some(status) = with_record(entry) else { continue };
+        for entry in invalid.iter().filter(|entry| is_missing(entry)) {
             let form = (entry.object.uid.clone(), entry.last_good_generation.unwrap_or_default());
             let waiting = match self.0.remove(&entry.object.key) {
                 Some(waiting) if waiting.form == form => waiting,
                 Some(_) | None => Waiting { form, pause: PATIENCE, until: later(now, PATIENCE) },
             };
             if waiting.until <= now && due.len() < AT_ONCE {
-                due.push((entry.clone(), status));
+                due.extend(with_record(entry).map(|status| (entry.clone(), status)));
             }
             still.insert(entry.object.key.clone(), waiting);
         }
@@ -98,12 +103,28 @@ impl Missing {
 
 // === free functions ===
 
-/// The status of an object with the record that it lacks; `None` when it lacks none.
+/// Whether a later form of an object is known than the one that is recorded.
+fn is_missing(entry: &Entry) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Recorded {
+        last_good: Option<Form>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Form {
+        generation: Option<i64>,
+    }
+    let Some(known) = entry.last_good_generation.filter(|_| entry.object.last_good.is_some()) else { return false };
+    let recorded: Recorded =
+        entry.status.as_deref().and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default();
+    known > recorded.last_good.map_or(-1, |form| form.generation.unwrap_or_default())
+}
+
+/// The status of an object with the record that it lacks.
 fn with_record(entry: &Entry) -> Option<Status> {
-    let known = last_good(entry)?;
     let status = entry.status.as_deref().map(Status::read).unwrap_or_default();
-    let recorded = status.last_good.as_ref().map_or(-1, |record| record.generation.unwrap_or_default());
-    (known.generation? > recorded).then_some(Status { last_good: Some(known), ..status })
+    Some(Status { last_good: Some(last_good(entry)?), ..status })
 }
 
 fn later(now: Instant, by: Duration) -> Instant {
@@ -118,8 +139,7 @@ mod tests {
 
     use super::*;
     use crate::policy::tree::Node;
-    use crate::store;
-    use crate::world::{Kind, Object, Settings, Spec};
+    use crate::world::{Kind, Object, Spec};
 
     /// An invalid object of which generation 3 was good.
     fn entry(status: &Value) -> Entry {
@@ -147,41 +167,41 @@ mod tests {
     fn a_record_is_missing_while_a_later_form_is_known() {
         let record = |generation: Value| json!({"arn": "arn:k8s:iam::a:policy/p", "lastGood": {"generation": generation, "spec": {}}});
         for status in [Value::Null, json!({}), record(json!(2)), record(json!(null))] {
+            assert!(is_missing(&entry(&status)), "{status}");
             let written = with_record(&entry(&status)).unwrap();
             let expected = json!({"generation": 3, "spec": {"statements": []}});
             assert_eq!(serde_json::to_value(&written.last_good).unwrap(), expected, "{status}");
             assert_eq!(written.arn.is_some(), status["arn"].is_string(), "the rest stays: {status}");
         }
         for generation in [3, 4] {
-            assert!(with_record(&entry(&record(json!(generation)))).is_none(), "{generation}");
+            assert!(!is_missing(&entry(&record(json!(generation)))), "{generation}");
         }
         let mut unknown = entry(&Value::Null);
         unknown.last_good_generation = None;
-        assert!(with_record(&unknown).is_none());
+        assert!(!is_missing(&unknown));
         let mut valid = entry(&Value::Null);
         valid.object.last_good = None;
-        assert!(with_record(&valid).is_none());
+        assert!(!is_missing(&valid));
     }
 
     #[test]
     fn the_holder_has_its_time_and_a_refusal_is_not_asked_for_again_at_once() {
-        let (mut writer, catalog) = store::catalog(Settings::default());
-        writer.write(|catalog| catalog.insert(entry(&Value::Null)));
+        let mut invalid = [entry(&Value::Null)];
         let key = entry(&Value::Null).object.key;
         let mut missing = Missing::default();
         let begin = Instant::now();
-        let mut due = |after: u64, fails: bool| {
+        let mut due = |invalid: &[Entry], after: u64, fails: bool| {
             let now = begin + Duration::from_secs(after);
-            let due = catalog.read(|catalog| missing.due(catalog, now)).len();
+            let due = missing.due(invalid, now).len();
             if fails {
                 missing.failed(&key, now);
             }
             due
         };
         let asked = [(0, false), (9, false), (10, true), (29, false), (30, true), (69, false), (70, false)];
-        assert_eq!(asked.map(|(after, fails)| due(after, fails)), [0, 0, 1, 0, 1, 0, 1]);
+        assert_eq!(asked.map(|(after, fails)| due(&invalid, after, fails)), [0, 0, 1, 0, 1, 0, 1]);
         // Another generation is another record.
-        writer.write(|catalog| catalog.insert(Entry { last_good_generation: Some(5), ..entry(&Value::Null) }));
-        assert_eq!([71, 80, 81].map(|after| due(after, false)), [0, 0, 1]);
+        invalid[0].last_good_generation = Some(5);
+        assert_eq!([71, 80, 81].map(|after| due(&invalid, after, false)), [0, 0, 1]);
     }
 }

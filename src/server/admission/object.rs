@@ -16,7 +16,7 @@ use crate::policy::tree::{Node, Value};
 use crate::store::{Catalog, CatalogReader};
 use crate::world::{
     AccountTargets, EntityPath, Kind, ManagedPolicyType, ObjectKey, PolicySpec, ResourceTargets, Settings, UserSpec,
-    quota, size, user_name,
+    check, quota, size, user_name,
 };
 
 /// The finalizer with which kube-iam keeps what is still named.
@@ -160,9 +160,17 @@ impl Change<'_, '_> {
                 if self.old.is_some() {
                     let last_good =
                         catalog.read(|catalog| catalog.get(&self.key).and_then(|entry| entry.object.last_good.clone()));
-                    let forms = [old, last_good.as_ref()];
-                    self.judge_type(new, forms, findings);
-                    catalog.read(|catalog| self.judge_path(new, forms, catalog, findings));
+                    // What is in force comes first: the old form may have lost by accident what must not change. What is
+                    // left as it was changes nothing in force where the new form is not valid either.
+                    let forms = [last_good.as_ref(), old];
+                    let is_wrong =
+                        last_good.is_some() && !check(&spec::object(&self.key, &Arc::new(new.clone()))).is_empty();
+                    if !(is_wrong && old.is_some_and(|old| type_of(old) == type_of(new))) {
+                        self.judge_type(new, forms, findings);
+                    }
+                    if !(is_wrong && old.is_some_and(|old| path_of(old) == path_of(new))) {
+                        catalog.read(|catalog| self.judge_path(new, forms, catalog, findings));
+                    }
                 }
                 self.judge_targets(&now, &PolicySpec::parse(before).0.kind, catalog, findings);
             }
@@ -224,8 +232,8 @@ impl Change<'_, '_> {
         }
     }
 
-    /// The type is what every policy that names this one relies on. Where the old form does not say it, the last good one
-    /// does, for it is in force; where neither does it may be repaired.
+    /// The type is what every policy that names this one relies on. The last good form says it of one that is not valid,
+    /// for that is in force; else the old form does, and where neither does it may be repaired.
     fn judge_type(&self, new: &Node, forms: [Option<&Arc<Node>>; 2], findings: &mut Findings) {
         let before = forms.into_iter().flatten().find_map(|form| type_of(form));
         // A new one that cannot be read is refused for that, or the same as it was.

@@ -159,16 +159,17 @@ impl Watch {
         self.shared.metrics.source_relist(watched_label(self.kind));
         if listing.version < self.seen {
             self.shared.metrics.source_refused_older(watched_label(self.kind));
+            // Also where others say that the server went back: one list alone is not believed.
+            if !std::mem::replace(&mut self.doubted, true) {
+                tracing::warn!(
+                    kind = self.kind.as_str(),
+                    found = listing.version,
+                    seen = self.seen,
+                    "a list is older than what was seen; listing again"
+                );
+                return Ok(Next::List);
+            }
             if listing.epoch == self.epoch {
-                if !std::mem::replace(&mut self.doubted, true) {
-                    tracing::warn!(
-                        kind = self.kind.as_str(),
-                        found = listing.version,
-                        seen = self.seen,
-                        "a list is older than what was seen; listing again"
-                    );
-                    return Ok(Next::List);
-                }
                 listing.epoch = self.went_back(listing.version);
             }
         }

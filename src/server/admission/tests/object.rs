@@ -131,6 +131,23 @@ fn type_and_path_of_a_policy_that_cannot_be_read_stay_those_of_its_last_good_for
         assert_eq!(changed(&old, &repaired, &broken(&good, std::slice::from_ref(&user))), refused(message));
         assert_eq!(changed(&old, &good, &broken(&good, std::slice::from_ref(&user))), admitted());
     }
+    // The old form has lost it: what is in force comes back, and nothing else does.
+    let lost = {
+        let mut lost = guardrail.clone();
+        lost["spec"].as_object_mut().unwrap().remove("type");
+        lost
+    };
+    let in_force = || broken(&guardrail, &[]);
+    assert!(matches!(changed(&lost, &guardrail, &in_force()), Verdict::Admitted(_)));
+    let stays = "spec.type: the type stays `ResourceControl`, found `Managed`; create another policy instead";
+    assert_eq!(changed(&lost, &plain, &in_force()), refused(stays));
+    assert_eq!(changed(&lost, &with(&lost, "/spec/description", json!("x")), &in_force()), admitted());
+    let moved = with(&with(&good, "/spec/path", json!("/y/")), "/spec/statements", json!("none"));
+    let named = || broken(&good, std::slice::from_ref(&user));
+    assert_eq!(changed(&moved, &good, &named()), admitted());
+    let elsewhere = with(&good, "/spec/path", json!("/y/"));
+    let stays = "spec.path: the path stays `/x/` while the policy is named by IamUser a/u; found `/y/`";
+    assert_eq!(changed(&moved, &elsewhere, &named()), refused(stays));
     // What is left as it is stops no other change.
     let old = with(&good, "/spec/path", json!(3));
     let described = with(&old, "/spec/description", json!("x"));

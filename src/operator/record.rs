@@ -24,7 +24,7 @@ use crate::world::ObjectKey;
 const EVERY: Duration = Duration::from_secs(5);
 /// How long the holder has to write one.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest pause after a record was not taken.
+/// The longest pause after a record was written and is missing still.
 const LONGEST: Duration = Duration::from_secs(600);
 /// Records of one look; others have their turn at the next.
 const AT_ONCE: usize = 20;
@@ -60,12 +60,11 @@ pub(super) async fn run(catalog: &CatalogReader, performer: &Performer<'_>, role
         for (entry, status) in missing.due(&invalid, Instant::now()) {
             let key = entry.object.key.clone();
             let steps = vec![Step::WriteStatus { status: Box::new(status), urgency: Urgency::Now }];
-            match performer.perform(&Work { entry, steps, fingerprint: None }).await {
-                Done::Wrote { .. } => {
-                    tracing::info!(object = %key, "recorded its last good form, which only this replica had seen");
-                }
-                _ => missing.failed(&key, Instant::now()),
+            if let Done::Wrote { .. } = performer.perform(&Work { entry, steps, fingerprint: None }).await {
+                tracing::info!(object = %key, "recorded its last good form, which only this replica had seen");
             }
+            // Also what was written may not stay.
+            missing.tried(&key, Instant::now());
         }
     }
 }
@@ -93,7 +92,7 @@ impl Missing {
     }
 
     /// Waits twice as long as before.
-    fn failed(&mut self, key: &ObjectKey, now: Instant) {
+    fn tried(&mut self, key: &ObjectKey, now: Instant) {
         if let Some(waiting) = self.0.get_mut(key) {
             waiting.pause = waiting.pause.saturating_mul(2).min(LONGEST);
             waiting.until = later(now, waiting.pause);
@@ -194,7 +193,7 @@ mod tests {
             let now = begin + Duration::from_secs(after);
             let due = missing.due(invalid, now).len();
             if fails {
-                missing.failed(&key, now);
+                missing.tried(&key, now);
             }
             due
         };

@@ -305,7 +305,7 @@ impl Catalog {
         if before == Some(&entry) {
             return false;
         }
-        if before.is_some_and(|before| before.uid != entry.uid) {
+        if before.is_none_or(|before| before.uid != entry.uid) {
             self.release(&name);
         }
         self.next();

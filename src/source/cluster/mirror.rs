@@ -322,9 +322,10 @@ impl Mirror {
     fn depart(&mut self, key: &ObjectKey, with_namespace: bool) {
         self.good.remove(key);
         self.writer.write(|catalog| {
-            let leaving = catalog.namespace(&key.account).is_some_and(|namespace| namespace.deleting);
+            // One that is gone already has taken everything with it.
+            let stays = catalog.namespace(&key.account).is_some_and(|namespace| namespace.deleting || with_namespace);
             if let Some(entry) = catalog.remove(key)
-                && (leaving || with_namespace)
+                && stays
             {
                 catalog.retain(entry.object);
             }

@@ -553,6 +553,19 @@ fn a_namespace_that_is_made_anew_has_nothing_of_the_old_one() {
 }
 
 #[test]
+fn a_namespace_that_is_gone_before_the_answer_about_it_leaves_nothing_behind() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    fixture.delete(&policy(5));
+    fixture.delete(&namespace(6, &json!({})));
+    let departure = Departure { key: key(&policy(5)), uid: Some("IamPolicy-shop-p".into()), with_namespace: true };
+    fixture.mirror.apply(Notice::Departed(vec![departure]));
+    assert_eq!(fixture.statements(), [""; 0]);
+    fixture.change(&namespace(8, &json!({"uid": "another"})));
+    assert_eq!(fixture.statements(), [""; 0]);
+}
+
+#[test]
 fn an_object_whose_namespace_is_not_there_grants_nothing() {
     let mut fixture = Fixture::new();
     fixture.change(&policy(2));

@@ -155,7 +155,7 @@ impl Mirror {
         for id in self.ids(kind).into_iter().filter(|id| !there.contains(id)) {
             match id {
                 Id::Ours(key) if !whole => self.restrict(&key),
-                Id::Ours(key) => self.depart(&key, false),
+                Id::Ours(key) => self.depart(&key, listing.leaving.contains(&key.account)),
                 id if whole => self.remove(&id),
                 Id::Namespace(_) | Id::Definition(_) | Id::ApiService(_) => {}
             }

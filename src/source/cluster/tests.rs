@@ -1,5 +1,6 @@
 //! What notices make of a catalog, and what is decided from it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -53,8 +54,10 @@ impl Fixture {
     fn list_as(&mut self, kind: WatchedKind, version: u64, objects: &[Json], definition: Holder) {
         let items: Vec<Item> = objects.iter().filter_map(|object| Item::read(kind, &object.to_string())).collect();
         let unidentified = objects.len() - items.len();
-        self.mirror
-            .apply(Notice::Listed(kind, Listing { version, epoch: self.epoch, items, unidentified, definition }));
+        self.mirror.apply(Notice::Listed(
+            kind,
+            Listing { version, epoch: self.epoch, items, unidentified, definition, leaving: BTreeSet::new() },
+        ));
     }
 
     fn change(&mut self, object: &Json) {
@@ -538,6 +541,24 @@ fn while_a_namespace_goes_what_was_in_it_restricts_in_whatever_order_it_goes() {
         fixture.delete(&leaving());
         assert_eq!(fixture.statements(), [""; 0]);
     }
+}
+
+#[test]
+fn what_a_list_misses_may_have_gone_with_a_namespace_of_which_nothing_was_told_yet() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    let listing = Listing {
+        version: 7,
+        epoch: 0,
+        items: Vec::new(),
+        unidentified: 0,
+        definition: Holder::There("1".to_owned()),
+        leaving: ["shop".into()].into(),
+    };
+    fixture.mirror.apply(Notice::Listed(POLICIES, listing));
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    fixture.delete(&namespace(9, &json!({})));
+    assert_eq!(fixture.statements(), [""; 0]);
 }
 
 #[test]

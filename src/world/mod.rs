@@ -41,6 +41,7 @@ pub use links::{Links, can_be_named, links};
 pub use outcome::{Finding, Outcome, Reason};
 pub use selector::{LabelSelector, Requirement};
 pub use size::size;
+pub use spec::body::count_characters;
 pub use spec::{
     AccessKey, BoundaryReference, EntityPath, GroupReference, GroupSpec, KeyStatus, MfaDevice, MfaType,
     PolicyReference, PolicySpec, RESERVED_PREFIXES, RoleSpec, SERVICE_ACCOUNT_PREFIX, UserSpec, user_name,

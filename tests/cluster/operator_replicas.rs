@@ -1,6 +1,5 @@
 //! Several replicas: who writes, whom an object waits for, and who is counted no more.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use http::Method;
@@ -13,7 +12,7 @@ use crate::https::Client;
 use crate::kube_iam::{KubeIam, World};
 use crate::operated::{Operated, condition, metric, path, reads, statements, took};
 use crate::site::MANAGEMENT;
-use crate::store_outages::copy_folder;
+use crate::store_outages::{back_up_etcd, restore_etcd};
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-iam-system/leases/kube-iam-operator";
 
@@ -245,24 +244,13 @@ fn after_a_restore_replicas_wait_for_each_other_to_have_listed_anew() {
     operated.writer.namespace(account);
     operated.writer.create(&reads(account, "first"));
     took(Duration::from_secs(10), || is_ready(&operated, account, "first"));
-    operated.cluster.api_server().kill();
-    operated.cluster.etcd().stop();
-    let folder = operated.cluster.folder().to_owned();
-    let (data, copy) = (folder.join("etcd"), folder.join("etcd-before"));
-    copy_folder(&data, &copy);
-    operated.cluster.etcd().start();
-    operated.cluster.api_server().start();
+    back_up_etcd(&operated.cluster);
     for number in 0..40 {
         operated.writer.create(&reads(account, &format!("future-{number}")));
     }
     took(Duration::from_secs(20), || is_ready(&operated, account, "future-39"));
 
-    operated.cluster.api_server().kill();
-    operated.cluster.etcd().stop();
-    fs::rename(&data, folder.join("etcd-after")).unwrap();
-    fs::rename(&copy, &data).unwrap();
-    operated.cluster.etcd().start();
-    operated.cluster.api_server().start();
+    restore_etcd(&operated.cluster);
     let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-iam-system/leases?labelSelector=kube-iam.dev/replica";
     let vectors = |operated: &Operated| -> Vec<String> {
         let leases = operated.writer.try_send(Method::GET, leases, &Value::Null).unwrap_or_default();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ::kube_iam::decide::Verdict;
 use serde_json::{Value, json};
 
+use crate::control_plane::cluster::Cluster;
 use crate::followed::{Followed, Writer, object, started};
 
 /// How long after its server is back everything must be fresh (`guarantees.md` F05).
@@ -94,12 +95,7 @@ fn objects_that_changed_during_an_outage_are_as_they_are_now() {
 fn an_etcd_that_went_back_is_found_out_and_counts_as_it_is() {
     let (cluster, writer) = started();
     fill(&writer);
-    cluster.api_server().kill();
-    cluster.etcd().stop();
-    let (data, copy) = (cluster.folder().join("etcd"), cluster.folder().join("etcd-before"));
-    copy_folder(&data, &copy);
-    cluster.etcd().start();
-    cluster.api_server().start();
+    back_up_etcd(&cluster);
 
     let followed = Followed::start(cluster.admin());
     let digest = followed.digest();
@@ -115,12 +111,7 @@ fn an_etcd_that_went_back_is_found_out_and_counts_as_it_is() {
     ));
     followed.until_verdict("bob", "get", "shop", "pods", Verdict::ExplicitDeny);
 
-    cluster.api_server().kill();
-    cluster.etcd().stop();
-    fs::rename(&data, cluster.folder().join("etcd-after")).unwrap();
-    fs::rename(&copy, &data).unwrap();
-    cluster.etcd().start();
-    cluster.api_server().start();
+    restore_etcd(&cluster);
     followed.until("the vanished future is gone", |followed| {
         followed.verdict("alice", "get", "shop", "pods") == Verdict::Allow
             && followed.verdict("bob", "get", "shop", "pods") == Verdict::ImplicitDeny
@@ -137,21 +128,11 @@ fn an_etcd_that_went_back_and_has_moved_on_since_counts_as_it_is() {
     fill(&writer);
     let work = object("IamPolicy", "shop", "work", &json!({}));
     writer.respecify(&work, &json!({"statements": statement("Deny")}));
-    cluster.api_server().kill();
-    cluster.etcd().stop();
-    let (data, copy) = (cluster.folder().join("etcd"), cluster.folder().join("etcd-before"));
-    copy_folder(&data, &copy);
-    cluster.etcd().start();
-    cluster.api_server().start();
+    back_up_etcd(&cluster);
     let followed = Followed::start(cluster.admin());
     is_fresh(&followed, &writer, "Allow", Verdict::Allow);
 
-    cluster.api_server().kill();
-    cluster.etcd().stop();
-    fs::rename(&data, cluster.folder().join("etcd-after")).unwrap();
-    fs::rename(&copy, &data).unwrap();
-    cluster.etcd().start();
-    cluster.api_server().start();
+    restore_etcd(&cluster);
     // Within the second that a broken watch waits, more is written than was lost.
     for number in 0..100 {
         writer.namespace(&format!("since-{number}"));
@@ -159,7 +140,27 @@ fn an_etcd_that_went_back_and_has_moved_on_since_counts_as_it_is() {
     followed.until_verdict("alice", "get", "shop", "pods", Verdict::ExplicitDeny);
 }
 
-pub fn copy_folder(from: &Path, to: &Path) {
+/// Keeps a copy of everything that is stored now.
+pub fn back_up_etcd(cluster: &Cluster) {
+    cluster.api_server().kill();
+    cluster.etcd().stop();
+    copy_folder(&cluster.folder().join("etcd"), &cluster.folder().join("etcd-before"));
+    cluster.etcd().start();
+    cluster.api_server().start();
+}
+
+/// Everything that is stored is again what it was when the copy was made.
+pub fn restore_etcd(cluster: &Cluster) {
+    cluster.api_server().kill();
+    cluster.etcd().stop();
+    let data = cluster.folder().join("etcd");
+    fs::rename(&data, cluster.folder().join("etcd-after")).unwrap();
+    fs::rename(cluster.folder().join("etcd-before"), &data).unwrap();
+    cluster.etcd().start();
+    cluster.api_server().start();
+}
+
+fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

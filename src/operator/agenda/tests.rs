@@ -41,6 +41,15 @@ impl House {
         Self { writer, agenda, metrics, version: 10, start: Instant::now() }
     }
 
+    /// One in which user `alice` names policy `read`, and that is settled.
+    fn named() -> Self {
+        let mut house = Self::new(plan::steps);
+        house.apply(&policy("read"), &statements());
+        house.apply(&user("alice"), &json!({"policies": ["read"]}));
+        house.settle(&View::default(), 0);
+        house
+    }
+
     fn at(&self, millis: u64) -> Instant {
         self.start + Duration::from_millis(millis)
     }
@@ -200,11 +209,8 @@ fn numbers_gather() {
 
 #[test]
 fn a_finalizer_goes_with_the_last_that_names_the_object() {
-    let mut house = House::new(plan::steps);
+    let mut house = House::named();
     let alone = View::default();
-    house.apply(&policy("read"), &statements());
-    house.apply(&user("alice"), &json!({"policies": ["read"]}));
-    house.settle(&alone, 0);
     house.writer.write(|catalog| catalog.remove(&user("alice")));
     assert_eq!(house.settle(&alone, 100), [""; 0]);
     assert_eq!(house.settle(&alone, 1_100), ["read: InForce"]);
@@ -217,11 +223,8 @@ fn a_finalizer_goes_with_the_last_that_names_the_object() {
 
 #[test]
 fn a_finalizer_goes_at_once_from_what_is_deleted() {
-    let mut house = House::new(plan::steps);
+    let mut house = House::named();
     let alone = View::default();
-    house.apply(&policy("read"), &statements());
-    house.apply(&user("alice"), &json!({"policies": ["read"]}));
-    house.settle(&alone, 0);
     house.writer.write(|catalog| catalog.remove(&user("alice")));
     house.settle(&alone, 100);
     house.edit(&policy("read"), |entry| entry.object.deleting = true);
@@ -230,11 +233,8 @@ fn a_finalizer_goes_at_once_from_what_is_deleted() {
 
 #[test]
 fn who_takes_a_finalizer_off_is_answered_ever_more_slowly_and_always() {
-    let mut house = House::new(plan::steps);
+    let mut house = House::named();
     let alone = View::default();
-    house.apply(&policy("read"), &statements());
-    house.apply(&user("alice"), &json!({"policies": ["read"]}));
-    house.settle(&alone, 0);
     let mut at = Vec::new();
     for second in 1..=600 {
         house.edit(&policy("read"), |entry| entry.finalizers.clear());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::pairs;
 use crate::policy::tree::{Entry, Node, Value};
-use crate::world::quota;
+use crate::world::{count_characters, quota};
 
 /// The one list whose items are compared with one another by more than their names.
 const CONDITIONS: &str = "conditions";
@@ -24,7 +24,7 @@ pub(super) fn both(new: &Node, old: &Node) -> (Arc<Node>, Arc<Node>) {
 
 /// Both forms of the value under this key.
 fn shortened<'n>(new: &'n Node, old: &'n Node, key: &str) -> (Node, Node) {
-    let has_room = || characters(new) <= characters(old).max(quota::POLICY_CHARACTERS);
+    let has_room = || count_characters(new) <= count_characters(old).max(quota::POLICY_CHARACTERS);
     match (&new.value, &old.value) {
         (Value::List(items), Value::List(before)) if key != CONDITIONS && items.len() <= before.len() && has_room() => {
             let (items, before) = lists(items, before, key);
@@ -98,24 +98,4 @@ fn is_read_alike(new: &Node, old: &Node) -> bool {
 
 fn with(node: &Node, value: Value) -> Node {
     Node { value, at: node.at }
-}
-
-/// Characters of a value as [`quota::POLICY_CHARACTERS`] counts them.
-fn characters(node: &Node) -> usize {
-    let text = |text: &str| text.chars().count().saturating_add(2);
-    match &node.value {
-        Value::Null | Value::Boolean(true) => 4,
-        Value::Boolean(false) => 5,
-        Value::Number(number) => number.len(),
-        Value::Text(value) => text(value),
-        Value::List(items) => {
-            items.iter().fold(1, |sum: usize, item| sum.saturating_add(characters(item)).saturating_add(1)).max(2)
-        }
-        Value::Map(entries) => entries
-            .iter()
-            .fold(1, |sum: usize, entry| {
-                sum.saturating_add(text(&entry.key)).saturating_add(characters(&entry.value)).saturating_add(2)
-            })
-            .max(2),
-    }
 }

@@ -39,7 +39,7 @@ pub(super) fn read(fields: &Fields<'_>, kind: PolicyKind, findings: &mut Finding
     for form in FORMS {
         for node in fields.each(form) {
             found = found.saturating_add(1);
-            characters = characters.saturating_add(size(node));
+            characters = characters.saturating_add(count_characters(node));
             has_readable_effect |= readable_effect(node, form);
             let parsed = parse(node, form, kind);
             report(&parsed, fields.path(), form, findings);
@@ -154,7 +154,7 @@ fn readable_effect(node: &Node, form: &str) -> bool {
 }
 
 /// Characters of a value as JSON without white space between its parts, escapes not counted.
-fn size(node: &Node) -> usize {
+pub fn count_characters(node: &Node) -> usize {
     let text = |text: &str| text.chars().count().saturating_add(2);
     match &node.value {
         Value::Null => 4,
@@ -163,12 +163,12 @@ fn size(node: &Node) -> usize {
         Value::Number(number) => number.len(),
         Value::Text(value) => text(value),
         Value::List(items) => {
-            items.iter().fold(1, |sum: usize, item| sum.saturating_add(size(item)).saturating_add(1)).max(2)
+            items.iter().fold(1, |sum: usize, item| sum.saturating_add(count_characters(item)).saturating_add(1)).max(2)
         }
         Value::Map(entries) => entries
             .iter()
             .fold(1, |sum: usize, entry| {
-                sum.saturating_add(text(&entry.key)).saturating_add(size(&entry.value)).saturating_add(2)
+                sum.saturating_add(text(&entry.key)).saturating_add(count_characters(&entry.value)).saturating_add(2)
             })
             .max(2),
     }
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn size_is_that_of_compact_json() {
         for json in [json!(null), json!([]), json!({}), json!({"a": [1, "x y", true, false], "b": {"c": null}})] {
-            assert_eq!(size(&Node::from(&json)), json.to_string().len(), "{json}");
+            assert_eq!(count_characters(&Node::from(&json)), json.to_string().len(), "{json}");
         }
     }
 }

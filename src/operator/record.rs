@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::agenda::Work;
+use super::call::RefusalKind;
 use super::election::Role;
 use super::observe::last_good;
 use super::perform::Performer;
@@ -41,6 +42,8 @@ struct Waiting {
     /// How long it is waited, and until when.
     pause: Duration,
     until: Instant,
+    /// Since when the record is there: it may be taken away again, by a holder of another version that judges otherwise.
+    there: Option<Instant>,
 }
 
 /// Writes records while this replica is not the holder. For ever.
@@ -60,11 +63,12 @@ pub(super) async fn run(catalog: &CatalogReader, performer: &Performer<'_>, role
         for (entry, status) in missing.due(&invalid, Instant::now()) {
             let key = entry.object.key.clone();
             let steps = vec![Step::WriteStatus { status: Box::new(status), urgency: Urgency::Now }];
-            if let Done::Wrote { .. } = performer.perform(&Work { entry, steps, fingerprint: None }).await {
+            let done = performer.perform(&Work { entry, steps, fingerprint: None }).await;
+            if let Done::Wrote { .. } = done {
                 tracing::info!(object = %key, "recorded its last good form, which only this replica had seen");
             }
             // Also what was written may not stay.
-            missing.tried(&key, Instant::now());
+            missing.tried(&key, done, Instant::now());
         }
     }
 }
@@ -79,22 +83,37 @@ impl Missing {
         for entry in invalid.iter().filter(|entry| is_missing(entry)) {
             let form = (entry.object.uid.clone(), entry.last_good_generation.unwrap_or_default());
             let waiting = match self.0.remove(&entry.object.key) {
+                Some(Waiting { form: before, pause, there: Some(_), .. }) if before == form => {
+                    Waiting { form, pause, until: later(now, pause), there: None }
+                }
                 Some(waiting) if waiting.form == form => waiting,
-                Some(_) | None => Waiting { form, pause: PATIENCE, until: later(now, PATIENCE) },
+                Some(_) | None => Waiting { form, pause: PATIENCE, until: later(now, PATIENCE), there: None },
             };
             if waiting.until <= now && due.len() < AT_ONCE {
                 due.extend(with_record(entry).map(|status| (entry.clone(), status)));
             }
             still.insert(entry.object.key.clone(), waiting);
         }
+        for (key, mut waiting) in std::mem::take(&mut self.0) {
+            let there = *waiting.there.get_or_insert(now);
+            if now.saturating_duration_since(there) < LONGEST {
+                still.insert(key, waiting);
+            }
+        }
         self.0 = still;
         due
     }
 
-    /// Waits twice as long as before.
-    fn tried(&mut self, key: &ObjectKey, now: Instant) {
+    /// Waits twice as long as before; as long as ever where nothing is there to be written, as when its kind is gone.
+    fn tried(&mut self, key: &ObjectKey, done: Done, now: Instant) {
         if let Some(waiting) = self.0.get_mut(key) {
-            waiting.pause = waiting.pause.saturating_mul(2).min(LONGEST);
+            let pause = match done {
+                Done::Refused(RefusalKind::Gone) => LONGEST,
+                Done::Refused(_) | Done::Settled | Done::Wrote { .. } | Done::Panicked => {
+                    waiting.pause.saturating_mul(2)
+                }
+            };
+            waiting.pause = pause.min(LONGEST);
             waiting.until = later(now, waiting.pause);
         }
     }
@@ -193,7 +212,7 @@ mod tests {
             let now = begin + Duration::from_secs(after);
             let due = missing.due(invalid, now).len();
             if fails {
-                missing.tried(&key, now);
+                missing.tried(&key, Done::Refused(RefusalKind::Conflict), now);
             }
             due
         };
@@ -202,5 +221,33 @@ mod tests {
         // Another generation is another record.
         invalid[0].last_good_generation = Some(5);
         assert_eq!([71, 80, 81].map(|after| due(&invalid, after, false)), [0, 0, 1]);
+        missing.tried(&key, Done::Refused(RefusalKind::Gone), begin + Duration::from_secs(81));
+        let mut due = |after: u64| missing.due(&invalid, begin + Duration::from_secs(after)).len();
+        assert_eq!([680, 681].map(&mut due), [0, 1], "its kind is gone");
+    }
+
+    #[test]
+    fn who_is_undone_writes_ever_less_often() {
+        let record = json!({"lastGood": {"generation": 3, "spec": {}}});
+        let (without, with) = ([entry(&Value::Null)], [entry(&record)]);
+        let key = entry(&Value::Null).object.key;
+        let mut missing = Missing::default();
+        let (begin, mut second) = (Instant::now(), 0);
+        let mut written = Vec::new();
+        while second < 400 {
+            let now = begin + Duration::from_secs(second);
+            if !missing.due(&without, now).is_empty() {
+                written.push(second);
+                missing.tried(&key, Done::Settled, now);
+                // It is there for a moment, and taken away again.
+                assert!(missing.due(&with, begin + Duration::from_secs(second + 1)).is_empty());
+                second += 1;
+            }
+            second += 1;
+        }
+        assert_eq!(written, [10, 32, 74, 156, 318]);
+        let hour = begin + Duration::from_secs(4_000);
+        assert!(missing.due(&with, hour).is_empty() && missing.due(&with, hour + LONGEST).is_empty());
+        assert!(missing.0.is_empty(), "at last it stays");
     }
 }

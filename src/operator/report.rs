@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::call::{CALL, Refusal, RefusalKind, call};
 use super::replicas::{AUTHORITIES, Connection, DIGEST, LIVENESS, REPLICA, REVISION, ReplicaId, VECTOR, View};
-use super::run::{FIELD_MANAGER, Heard};
+use super::run::{FIELD_MANAGER, Heard, NAMESPACE};
 use crate::name::Revision;
 use crate::store::{InForce, Reader};
 
@@ -63,10 +63,14 @@ impl Reporter {
                     self.tell(Heard::Yes);
                     EVERY
                 }
-                // The namespace may come later.
                 Err(refusal) => {
                     match (failed, refusal.kind) {
-                        (true, _) | (_, RefusalKind::Gone) => tracing::debug!(%refusal, "cannot report"),
+                        (true, _) => tracing::debug!(%refusal, "cannot report"),
+                        (false, RefusalKind::Gone) => tracing::warn!(
+                            %refusal,
+                            namespace = NAMESPACE,
+                            "cannot report to the other replicas before the namespace is there"
+                        ),
                         (false, _) => tracing::warn!(%refusal, "cannot report to the other replicas"),
                     }
                     let connection = replicas.borrow().connection;

@@ -29,7 +29,7 @@ use crate::telemetry::Metrics;
 /// The field manager of all that is written but finalizers and `caBundle`s.
 pub(super) const FIELD_MANAGER: &str = "kube-iam";
 /// Where Leases are: with kube-iam itself, which need not be the management account.
-const NAMESPACE: &str = "kube-iam-system";
+pub(super) const NAMESPACE: &str = "kube-iam-system";
 /// The pause after a part of the operator panicked.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often Leases of replicas that are long gone are looked for.

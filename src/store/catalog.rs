@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use smol_str::SmolStr;
 use tokio::sync::watch;
 
-use super::vector::{Vector, WatchedKind};
+use super::vector::{Seen, Vector, WatchedKind};
 use crate::world::{
     Input, Kind, KindFacts, Links, NamespaceFacts, Object, ObjectKey, Settings, can_be_named, is_same, links, size,
 };
@@ -46,6 +46,8 @@ pub struct NamespaceEntry {
     pub uid: SmolStr,
     /// Whether it is being deleted: no object in it grants anything any more.
     pub deleting: bool,
+    /// When the one with this uid was first seen.
+    pub since: Seen,
 }
 
 /// Everything that the watches have seen.
@@ -61,6 +63,9 @@ pub struct Catalog {
     namespaces: BTreeMap<SmolStr, NamespaceEntry>,
     /// Objects that are gone and restrict until their namespace is gone too.
     retained: BTreeMap<ObjectKey, Object>,
+    /// Objects that may be of another namespace, which had the same name before: they grant nothing until they were seen in
+    /// this one.
+    distrusted: BTreeSet<ObjectKey>,
     /// By the name of the CustomResourceDefinition or APIService that says so.
     kinds: BTreeMap<SmolStr, Vec<KindFacts>>,
     referrers: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
@@ -108,7 +113,12 @@ pub fn catalog_of(input: &Input) -> CatalogReader {
             });
         }
         for facts in &input.namespaces {
-            catalog.insert_namespace(NamespaceEntry { facts: facts.clone(), uid: SmolStr::default(), deleting: false });
+            catalog.insert_namespace(NamespaceEntry {
+                facts: facts.clone(),
+                uid: SmolStr::default(),
+                deleting: false,
+                since: Seen::default(),
+            });
         }
         catalog.set_kinds(SmolStr::default(), input.kinds.clone());
     });
@@ -214,10 +224,16 @@ impl Catalog {
         self.selected_labels.values().flatten().collect::<BTreeSet<_>>().into_iter()
     }
 
+    /// The objects of a kind that an account holds.
+    pub fn held(&self, kind: Kind, account: &str) -> impl Iterator<Item = &Entry> {
+        let first = ObjectKey { kind, account: account.into(), name: SmolStr::default() };
+        let all = self.entries.range(first..);
+        all.take_while(move |(key, _)| key.kind == kind && key.account == account).map(|(_, entry)| entry)
+    }
+
     /// How many objects of a kind an account holds.
     pub fn count(&self, kind: Kind, account: &str) -> usize {
-        let first = ObjectKey { kind, account: account.into(), name: SmolStr::default() };
-        self.entries.range(first..).take_while(|(key, _)| key.kind == kind && key.account == account).count()
+        self.held(kind, account).count()
     }
 
     /// The size of all objects that an account holds.
@@ -245,8 +261,8 @@ impl Catalog {
         self.change
     }
 
-    /// Everything that a world is a function of. An object whose namespace is being deleted, or is not known, grants
-    /// nothing, as if it were being deleted itself.
+    /// Everything that a world is a function of. An object whose namespace is being deleted, or is not known, or may be
+    /// another than its own, grants nothing, as if it were being deleted itself.
     pub fn input(&self) -> Input {
         let mut objects: Vec<Object> = self.entries.values().map(|entry| entry.object.clone()).collect();
         // Those of one kind and account stand together.
@@ -254,6 +270,12 @@ impl Catalog {
             let account = of_account.first().map(|object| object.key.account.as_str()).unwrap_or_default();
             if self.namespaces.get(account).is_none_or(|namespace| namespace.deleting) {
                 of_account.iter_mut().for_each(|object| object.deleting = true);
+            }
+        }
+        for key in &self.distrusted {
+            let found = objects.binary_search_by(|object| object.key.cmp(key));
+            if let Some(object) = found.ok().and_then(|index| objects.get_mut(index)) {
+                object.deleting = true;
             }
         }
         objects.extend(self.retained.values().cloned());
@@ -284,6 +306,7 @@ impl Catalog {
     /// An object is gone.
     pub fn remove(&mut self, key: &ObjectKey) -> Option<Entry> {
         self.unlearn(key);
+        self.distrusted.remove(key);
         let removed = self.entries.remove(key);
         if let Some(entry) = &removed {
             self.next();
@@ -298,15 +321,40 @@ impl Catalog {
         self.retained.insert(object.key.clone(), Object { deleting: true, ..object });
     }
 
-    /// A namespace is there, or is another now. Returns whether anything about it is.
-    pub fn insert_namespace(&mut self, entry: NamespaceEntry) -> bool {
-        let name = entry.facts.name.clone();
-        let before = self.namespaces.get(&name);
-        if before == Some(&entry) {
-            return false;
+    /// An object may be of another namespace, which had the same name before. Only decisions know of it.
+    pub fn distrust(&mut self, key: &ObjectKey) -> bool {
+        let is_news = self.entries.contains_key(key) && self.distrusted.insert(key.clone());
+        if is_news {
+            self.next();
         }
-        if before.is_none_or(|before| before.uid != entry.uid) {
-            self.release(&name);
+        is_news
+    }
+
+    /// An object was seen in its namespace. Returns whether that was in doubt.
+    pub fn trust(&mut self, key: &ObjectKey) -> bool {
+        let is_news = self.distrusted.remove(key);
+        if is_news {
+            self.next();
+        }
+        is_news
+    }
+
+    /// Whether an object may be of another namespace, which had the same name before.
+    pub fn is_distrusted(&self, key: &ObjectKey) -> bool {
+        self.distrusted.contains(key)
+    }
+
+    /// A namespace is there, or is another now. Returns whether anything about it is.
+    pub fn insert_namespace(&mut self, mut entry: NamespaceEntry) -> bool {
+        let name = entry.facts.name.clone();
+        match self.namespaces.get(&name) {
+            Some(before) if before.uid == entry.uid => {
+                entry.since = before.since;
+                if *before == entry {
+                    return false;
+                }
+            }
+            Some(_) | None => self.release(&name),
         }
         self.next();
         self.namespaces.insert(name, entry);

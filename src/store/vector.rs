@@ -35,13 +35,13 @@ pub struct Seen {
 // === impl WatchedKind ===
 
 impl WatchedKind {
-    /// All of them.
+    /// All of them. First what holds the others: who lists in this order never sees an object before its namespace.
     pub const ALL: [WatchedKind; 7] = [
+        WatchedKind::Namespace,
         WatchedKind::Ours(Kind::User),
         WatchedKind::Ours(Kind::Group),
         WatchedKind::Ours(Kind::Role),
         WatchedKind::Ours(Kind::Policy),
-        WatchedKind::Namespace,
         WatchedKind::CustomResourceDefinition,
         WatchedKind::ApiService,
     ];
@@ -59,11 +59,11 @@ impl WatchedKind {
     /// Its place in [`WatchedKind::ALL`].
     fn index(self) -> usize {
         match self {
-            WatchedKind::Ours(Kind::User) => 0,
-            WatchedKind::Ours(Kind::Group) => 1,
-            WatchedKind::Ours(Kind::Role) => 2,
-            WatchedKind::Ours(Kind::Policy) => 3,
-            WatchedKind::Namespace => 4,
+            WatchedKind::Namespace => 0,
+            WatchedKind::Ours(Kind::User) => 1,
+            WatchedKind::Ours(Kind::Group) => 2,
+            WatchedKind::Ours(Kind::Role) => 3,
+            WatchedKind::Ours(Kind::Policy) => 4,
             WatchedKind::CustomResourceDefinition => 5,
             WatchedKind::ApiService => 6,
         }

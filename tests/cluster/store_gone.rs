@@ -169,3 +169,28 @@ fn while_a_namespace_goes_nothing_opens_that_was_shut_in_whatever_order_its_obje
         followed.until_verdict("alice", "get", account, "pods", Verdict::Allow);
     }
 }
+
+#[test]
+fn who_starts_while_a_kind_is_being_deleted_waits_until_it_is_gone_and_there_anew() {
+    let (cluster, writer) = started();
+    writer.namespace("shop");
+    let statements = json!([{"sid": "All", "effect": "Allow", "actions": ["k8s:get"], "resources": ["*"]}]);
+    let mut work = object("IamPolicy", "shop", "work", &json!({"statements": statements}));
+    work["metadata"]["finalizers"] = json!(["kube-iam.dev/in-use"]);
+    writer.create(&work);
+    writer.send(Method::DELETE, POLICIES, &Value::Null);
+
+    let followed = Followed::begin(cluster.admin());
+    let key = ObjectKey { kind: Kind::Policy, account: "shop".into(), name: "work".into() };
+    followed.until("what is left is seen", |followed| followed.catalog.read(|catalog| catalog.get(&key).is_some()));
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(followed.reader.load().is_none(), "what else there was before is not known");
+
+    writer.send(Method::PATCH, &crate::followed::path(&work), &json!({"metadata": {"finalizers": null}}));
+    followed.until("the kind is gone", |followed| {
+        assert!(followed.reader.load().is_none());
+        writer.try_send(Method::GET, POLICIES, &Value::Null).is_err()
+    });
+    install(&cluster);
+    followed.until("a first snapshot", |followed| followed.reader.load().is_some());
+}

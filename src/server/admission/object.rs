@@ -251,7 +251,8 @@ impl Change<'_, '_> {
     fn judge_path(&self, new: &Node, forms: [Option<&Arc<Node>>; 2], catalog: &Catalog, findings: &mut Findings) {
         let now = path_of(new);
         let before = forms.into_iter().flatten().find_map(|form| path_of(form));
-        let (Some(now), before) = (now, before.unwrap_or_default()) else { return };
+        // A path that nobody could read stood in no ARN.
+        let (Some(now), Some(before)) = (now, before) else { return };
         if now == before {
             return;
         }

@@ -31,6 +31,11 @@ impl Backoff {
         *self = Self::new();
     }
 
+    /// The wait after a connection broke that was there: each attempt is work for the server that answers it.
+    pub(super) fn after_cut(&mut self, dice: f64) -> Duration {
+        self.next(LONGEST, dice)
+    }
+
     /// The wait after a failure: `dice`, from 0 to 1, says where between a second and the most that it may be by now;
     /// never less than the server asked for.
     pub(super) fn after(&mut self, failure: &Failure, dice: f64) -> Duration {
@@ -44,11 +49,14 @@ impl Backoff {
             | Failure::TooLong(_)
             | Failure::Malformed(_) => LONGEST,
         };
+        self.next(longest, dice).max(failure.retry_after().unwrap_or_default().min(LONGEST_ASKED))
+    }
+
+    fn next(&mut self, longest: Duration, dice: f64) -> Duration {
         let most = self.most.min(longest);
         // What a server that comes back refuses at first is a failure of its own, not one more of a long row.
         self.most = most.saturating_mul(2).min(longest);
-        let wait = SHORTEST + most.saturating_sub(SHORTEST).mul_f64(dice.clamp(0.0, 1.0));
-        wait.max(failure.retry_after().unwrap_or_default().min(LONGEST_ASKED))
+        SHORTEST + most.saturating_sub(SHORTEST).mul_f64(dice.clamp(0.0, 1.0))
     }
 }
 
@@ -93,6 +101,13 @@ mod tests {
         assert!((0..20).all(|_| backoff.after(&gone, 1.0) <= LONGEST_UNREACHABLE));
         let waits: Vec<u64> = (0..3).map(|_| backoff.after(&refused(None), 1.0).as_secs()).collect();
         assert_eq!(waits, [4, 8, 16]);
+    }
+
+    #[test]
+    fn a_server_that_cuts_every_watch_is_asked_ever_less_often() {
+        let mut backoff = Backoff::new();
+        let waits: Vec<u64> = (0..6).map(|_| backoff.after_cut(1.0).as_secs()).collect();
+        assert_eq!(waits, [2, 4, 8, 16, 30, 30]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The one task that takes in what the watches tell, builds, and publishes.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,11 +96,13 @@ impl Cluster {
         let mut tasks = JoinSet::new();
         let (notices, mut received) = mpsc::channel(WAITING);
         let lists = Arc::new(Semaphore::new(1));
+        let doubts = channel::Sender::new(BTreeMap::new());
         for kind in WatchedKind::ALL {
             let shared = Shared {
                 server: server.clone(),
                 lists: Arc::clone(&lists),
                 epoch: epoch.clone(),
+                doubts: doubts.subscribe(),
                 notices: notices.clone(),
                 metrics: Arc::clone(&metrics),
             };
@@ -152,6 +155,13 @@ impl Cluster {
                 },
                 _ = received.recv_many(&mut batch, BATCH) => take_in(&mut mirror, &mut batch, &wanted),
             }
+            doubts.send_if_modified(|doubts| {
+                let changed = doubts != mirror.doubts();
+                if changed {
+                    doubts.clone_from(mirror.doubts());
+                }
+                changed
+            });
             if owed
                 && let (Building::Idle(works), None) = (&building, mirror.pending())
                 && let Some(in_force) = works.publication.current()

@@ -4,7 +4,7 @@
 //! on its way out: its kind, whose objects may come back, or its namespace, where things are still left to protect
 //! (`guarantees.md` F37, F38).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use smol_str::SmolStr;
@@ -24,8 +24,8 @@ pub(super) struct Departure {
     pub key: ObjectKey,
     /// Its uid, if it had one.
     pub uid: Option<SmolStr>,
-    /// Whether its namespace is going too: its restrictions stay until that is gone.
-    pub with_namespace: bool,
+    /// The resource version with which it was seen not to be there.
+    pub version: u64,
 }
 
 /// What is known of the surroundings of some departures.
@@ -33,8 +33,8 @@ pub(super) struct Departure {
 pub(super) struct Surroundings {
     /// Their kind.
     pub definition: Holder,
-    /// Those of their namespaces that are being deleted.
-    pub leaving: BTreeSet<SmolStr>,
+    /// Their namespaces.
+    pub namespaces: BTreeMap<SmolStr, Holder>,
 }
 
 /// How many departures are asked about at once, and their namespaces.
@@ -66,9 +66,7 @@ pub(super) async fn ask(
         let holder = server.holder(&resource::of_namespace(&name)).await?;
         Ok((name, holder))
     });
-    let answers = try_join_all(asked).await?;
-    let leaving = answers.into_iter().filter(|(_, holder)| *holder == Holder::Leaving).map(|(name, _)| name).collect();
-    Ok(Surroundings { definition, leaving })
+    Ok(Surroundings { definition, namespaces: try_join_all(asked).await?.into_iter().collect() })
 }
 
 #[cfg(test)]
@@ -80,7 +78,7 @@ mod tests {
         let of = |account: &&str| Departure {
             key: ObjectKey { kind: Kind::User, account: (*account).into(), name: "a".into() },
             uid: None,
-            with_namespace: false,
+            version: 1,
         };
         namespaces.iter().map(of).collect()
     }

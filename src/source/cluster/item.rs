@@ -16,7 +16,7 @@ use super::lines;
 use crate::name::Scope;
 use crate::policy::json;
 use crate::policy::tree::{Entry, Node, Value};
-use crate::store::{NamespaceEntry, WatchedKind};
+use crate::store::{NamespaceEntry, Seen, WatchedKind};
 use crate::world::{Declaration, Kind, KindFacts, NamespaceFacts, Object, ObjectKey, ROOT_IDENTITY, ROOT_MFA, Spec};
 
 /// One object.
@@ -124,7 +124,9 @@ impl Item {
                 let facts = namespace_facts(&name, text);
                 let deleting = metadata.deletion_timestamp.is_some();
                 let uid = (&*metadata.uid).into();
-                Content::Namespace(name, facts.map(|facts| NamespaceEntry { facts, uid, deleting }))
+                // The epoch is not the item's to know.
+                let since = Seen { epoch: 0, version };
+                Content::Namespace(name, facts.map(|facts| NamespaceEntry { facts, uid, deleting, since }))
             }
             WatchedKind::CustomResourceDefinition => Content::Definition(name, kind_facts(text)),
             WatchedKind::ApiService => Content::ApiService(name, elsewhere(text)),

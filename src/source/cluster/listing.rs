@@ -2,13 +2,11 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use smol_str::SmolStr;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use super::api_server::{ApiServer, Holder, read};
 use super::failure::Failure;
-use super::item::{Content, Item};
+use super::item::Item;
 use super::resource;
 use crate::store::WatchedKind;
 
@@ -32,9 +30,8 @@ pub(super) struct Listing {
     pub unidentified: usize,
     /// The definition that the kind had before and after.
     pub definition: Holder,
-    /// Namespaces that are being deleted, as asked after the last page: what is missing may have gone with them. Only for
-    /// our kinds.
-    pub leaving: BTreeSet<SmolStr>,
+    /// The last doubt about objects of the kind that was known before.
+    pub doubt: u64,
 }
 
 struct Page {
@@ -44,14 +41,13 @@ struct Page {
     unidentified: usize,
 }
 
-/// Lists a kind, newest state, page by page, in an epoch.
+/// Lists a kind, newest state, page by page, in an epoch and after a doubt.
 ///
 /// # Errors
 /// [`Failure::NotFound`] when the kind is not served; [`Failure::Expired`] when the pages would not be of one moment.
-pub(super) async fn list(server: &ApiServer, kind: WatchedKind, epoch: u64) -> Result<Listing, Failure> {
+pub(super) async fn list(server: &ApiServer, kind: WatchedKind, epoch: u64, doubt: u64) -> Result<Listing, Failure> {
     let definition = standing(server, kind).await?;
-    let mut listing =
-        Listing { version: 0, epoch, items: Vec::new(), unidentified: 0, definition, leaving: BTreeSet::new() };
+    let mut listing = Listing { version: 0, epoch, items: Vec::new(), unidentified: 0, definition, doubt };
     let (mut limit, mut next) = (PAGE, None::<String>);
     loop {
         let answer = match server.get(&resource::page(kind, limit, next.as_deref()), PAGE_BYTES).await {
@@ -75,16 +71,6 @@ pub(super) async fn list(server: &ApiServer, kind: WatchedKind, epoch: u64) -> R
         if next.is_none() {
             break;
         }
-    }
-    if let WatchedKind::Ours(_) = kind {
-        let answer = server.get(&resource::leaving_namespaces(), PAGE_BYTES).await?;
-        let named = Page::read(WatchedKind::Namespace, &answer)?.items.into_iter();
-        listing.leaving = named
-            .filter_map(|item| match item.content {
-                Content::Namespace(name, _) => Some(name),
-                Content::Ours(_) | Content::Definition(..) | Content::ApiService(..) => None,
-            })
-            .collect();
     }
     if standing(server, kind).await? == listing.definition { Ok(listing) } else { Err(Failure::Expired) }
 }

@@ -7,13 +7,15 @@
 //! that its status records, or the one that was seen here, whichever is later. An object that was deleted grants nothing
 //! from that moment and restricts until it is known that its kind is still served; one whose kind is gone restricts until
 //! the kind is listed again. A list that is not whole takes nothing away, and the first one does not count. While a namespace
-//! is being deleted, what was in it restricts until it is gone, in whatever order its objects go.
+//! is being deleted, what was in it restricts until it is gone, in whatever order its objects go. In one that was made anew
+//! nothing of the former one grants anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use smol_str::{SmolStr, format_smolstr};
 
+use super::api_server::Holder;
 use super::departure::Departure;
 use super::item::{Content, Id, Item, Recorded, Stored};
 use super::listing::Listing;
@@ -21,8 +23,8 @@ use super::notice::Notice;
 use super::pace::Urgency;
 use super::resource;
 use crate::policy::tree::Node;
-use crate::store::{Catalog, CatalogWriter, Entry, Vector, WatchedKind};
-use crate::world::{self, Input, KindFacts, Object, ObjectKey, Spec};
+use crate::store::{Catalog, CatalogWriter, Entry, Seen, Vector, WatchedKind};
+use crate::world::{self, Input, Kind, KindFacts, Object, ObjectKey, Spec};
 
 /// Before the name of a CustomResourceDefinition that says something about kinds.
 const DEFINITION: &str = "CustomResourceDefinition/";
@@ -38,6 +40,10 @@ pub(super) struct Mirror {
     listed: BTreeSet<WatchedKind>,
     /// APIServices behind which other servers stand, by name.
     elsewhere: BTreeMap<SmolStr, Elsewhere>,
+    /// The last doubt about objects of each kind, for as long as no list settled it.
+    doubts: BTreeMap<WatchedKind, u64>,
+    /// How many doubts there were.
+    doubted: u64,
     pending: Option<Urgency>,
 }
 
@@ -48,6 +54,17 @@ pub(super) struct Elsewhere {
     pub served: SmolStr,
     /// The resource version of the APIService that says so.
     pub version: u64,
+}
+
+/// How something is seen.
+#[derive(Clone, Copy, Debug)]
+struct Sight {
+    /// As it was at this moment.
+    at: Seen,
+    /// Whether it is the first sight of its kind since the API server went back to an older state.
+    begins: bool,
+    /// Whether it is after all doubts about its kind: what was doubted and is there is of the namespace that is there.
+    settles: bool,
 }
 
 /// Whether an object is valid, and the generation of its last good form.
@@ -61,7 +78,15 @@ struct Good {
 
 impl Mirror {
     pub(super) fn new(writer: CatalogWriter) -> Self {
-        Self { writer, good: BTreeMap::new(), listed: BTreeSet::new(), elsewhere: BTreeMap::new(), pending: None }
+        Self {
+            writer,
+            good: BTreeMap::new(),
+            listed: BTreeSet::new(),
+            elsewhere: BTreeMap::new(),
+            doubts: BTreeMap::new(),
+            doubted: 0,
+            pending: None,
+        }
     }
 
     /// Whether every kind has been listed.
@@ -105,24 +130,35 @@ impl Mirror {
         &self.elsewhere
     }
 
+    /// The kinds that are to be listed to settle doubts, each with the number of its last doubt.
+    pub(super) fn doubts(&self) -> &BTreeMap<WatchedKind, u64> {
+        &self.doubts
+    }
+
     /// Takes a notice in.
     pub(super) fn apply(&mut self, notice: Notice) {
         match notice {
-            Notice::Listed(kind, listing) => self.listed(kind, listing),
+            Notice::Listed(kind, listing, missing) => {
+                // Whoever asked may be gone: then nothing is done about them until the next list.
+                let _ = missing.send(self.listed(kind, listing));
+            }
             Notice::Changed(kind, item) => {
-                let version = item.version;
-                self.changed(item);
-                self.seen(kind, version);
+                let sight = Sight { at: self.moment(kind, item.version), begins: false, settles: false };
+                self.changed(item, sight);
+                self.seen(kind, sight.at.version);
             }
             Notice::Deleted(kind, item) => {
-                let version = item.version;
-                self.deleted(item);
-                self.seen(kind, version);
+                self.remove(&item.content.id());
+                self.seen(kind, item.version);
             }
-            Notice::Departed(objects) => {
-                for Departure { key, uid, with_namespace } in objects {
-                    if self.writer.read(|catalog| catalog.get(&key).is_some_and(|entry| entry.object.uid == uid)) {
-                        self.depart(&key, with_namespace);
+            Notice::Departed(objects, namespaces) => {
+                for departure in objects {
+                    let is_it = |catalog: &Catalog| {
+                        catalog.get(&departure.key).is_some_and(|entry| entry.object.uid == departure.uid)
+                    };
+                    if self.writer.read(is_it) {
+                        let holder = namespaces.get(&departure.key.account).unwrap_or(&Holder::Gone);
+                        self.depart(&departure, holder);
                     }
                 }
             }
@@ -136,7 +172,9 @@ impl Mirror {
         }
     }
 
-    fn listed(&mut self, kind: WatchedKind, listing: Listing) {
+    /// Takes a list in. Returns the objects of ours that it misses: they grant nothing any more, and go when they are told
+    /// to have departed.
+    pub(super) fn listed(&mut self, kind: WatchedKind, listing: Listing) -> Vec<Departure> {
         let whole = listing.is_whole();
         if listing.unidentified > 0 {
             tracing::error!(
@@ -145,26 +183,36 @@ impl Mirror {
                 "objects without a name or version that can be read; none of this kind counts as deleted meanwhile"
             );
         }
+        let at = Seen { epoch: listing.epoch, version: listing.version };
+        let settles = self.doubts.get(&kind).is_some_and(|last| *last <= listing.doubt);
+        if settles {
+            self.doubts.remove(&kind);
+        }
+        let sight = Sight { at, begins: self.vector().seen(kind).epoch != at.epoch, settles };
         // First, for nothing that was seen before says anything about what comes now.
-        self.writer.write(|catalog| catalog.begin(kind, listing.epoch));
+        self.writer.write(|catalog| catalog.begin(kind, at.epoch));
         let mut there = BTreeSet::new();
         for item in listing.items {
             there.insert(item.content.id());
-            self.changed(item);
+            self.changed(item, sight);
         }
+        let mut missing = Vec::new();
         for id in self.ids(kind).into_iter().filter(|id| !there.contains(id)) {
-            match id {
-                Id::Ours(key) if !whole => self.restrict(&key),
-                Id::Ours(key) => self.depart(&key, listing.leaving.contains(&key.account)),
-                id if whole => self.remove(&id),
-                Id::Namespace(_) | Id::Definition(_) | Id::ApiService(_) => {}
+            let is_ours = matches!(id, Id::Ours(_));
+            if whole || is_ours {
+                self.remove(&id);
+            }
+            if let (true, Id::Ours(key)) = (whole, id) {
+                let uid = self.writer.read(|catalog| catalog.get(&key).and_then(|entry| entry.object.uid.clone()));
+                missing.push(Departure { key, uid, version: at.version });
             }
         }
-        self.seen(kind, listing.version);
+        self.seen(kind, at.version);
         // Who has never had all of it cannot know what is missing.
         if whole && self.listed.insert(kind) && self.is_whole() {
             self.changes(Urgency::Restricts);
         }
+        missing
     }
 
     /// Everything of a kind that is known.
@@ -184,9 +232,9 @@ impl Mirror {
         })
     }
 
-    fn changed(&mut self, item: Item) {
+    fn changed(&mut self, item: Item, sight: Sight) {
         match item.content {
-            Content::Ours(stored) => self.stored(item.version, *stored),
+            Content::Ours(stored) => self.stored(item.version, *stored, sight),
             Content::Namespace(name, None) => {
                 tracing::error!(
                     namespace = %name,
@@ -194,9 +242,15 @@ impl Mirror {
                 );
                 self.remove(&Id::Namespace(name));
             }
-            Content::Namespace(_, Some(entry)) => {
+            Content::Namespace(name, Some(mut entry)) => {
+                entry.since.epoch = sight.at.epoch;
+                let before = |catalog: &Catalog| catalog.namespace(&name).is_some_and(|before| before.uid == entry.uid);
+                let is_another = !self.writer.read(before);
                 if self.writer.write(|catalog| catalog.insert_namespace(entry)) {
                     self.changes(Urgency::Restricts);
+                }
+                if is_another {
+                    self.suspect(&name);
                 }
             }
             Content::Definition(name, None) => {
@@ -210,7 +264,7 @@ impl Mirror {
         }
     }
 
-    fn stored(&mut self, version: u64, stored: Stored) {
+    fn stored(&mut self, version: u64, stored: Stored, sight: Sight) {
         let Stored { mut object, generation, finalizers, status, recorded } = stored;
         let before = self.writer.read(|catalog| catalog.get(&object.key).cloned());
         // Another object of the same name inherits nothing.
@@ -218,13 +272,13 @@ impl Mirror {
         let good = match world::check(&object).is_empty() {
             true => Good { now: true, generation },
             false => {
-                // After etcd went back, what is remembered may be of a generation that is still to come.
+                // After etcd went back, what is remembered may be of a generation that is still to come, or of one that
+                // came to be another.
+                let latest = if sight.begins { generation.saturating_sub(1) } else { generation };
                 let memory = same_object.and_then(|before| self.remembered(before));
-                let memory = memory.filter(|memory| memory.generation <= generation);
-                let (last_good, generation) = later(
-                    memory,
-                    recorded.filter(|record| record.generation <= generation && is_valid(&object, record)),
-                );
+                let memory = memory.filter(|memory| memory.generation <= latest);
+                let record = recorded.filter(|record| record.generation <= generation && is_valid(&object, record));
+                let (last_good, generation) = later(memory, record, sight.begins);
                 object.last_good = last_good;
                 Good { now: false, generation }
             }
@@ -245,7 +299,7 @@ impl Mirror {
             self.changes(Urgency::of(before.as_ref().map(|before| &before.object), &object));
         }
         self.good.insert(object.key.clone(), good);
-        let last_good_generation = good.last();
+        let (key, last_good_generation) = (object.key.clone(), good.last());
         self.writer.write(|catalog| {
             catalog.insert(Entry {
                 object,
@@ -258,6 +312,45 @@ impl Mirror {
                 change: 0,
             });
         });
+        let may_be_of_another = self.writer.read(|catalog| {
+            let is_behind = catalog.namespace(&key.account).is_some_and(|namespace| sight.at < namespace.since);
+            is_behind && !(sight.settles && catalog.is_distrusted(&key))
+        });
+        if may_be_of_another {
+            self.distrust(&key);
+        } else {
+            self.trust(&key);
+        }
+    }
+
+    /// A namespace is another than before, if there was one. Objects that were seen in it before all that happened to the
+    /// former one was told may be of that.
+    fn suspect(&mut self, account: &str) {
+        for kind in Kind::ALL {
+            let doubtful: Vec<ObjectKey> = self.writer.read(|catalog| {
+                let seen = catalog.vector().seen(WatchedKind::Ours(kind));
+                let is_behind = catalog.namespace(account).is_some_and(|namespace| seen < namespace.since);
+                let held = catalog.held(kind, account).map(|entry| entry.object.key.clone());
+                held.filter(|_| is_behind).collect()
+            });
+            for key in doubtful {
+                self.distrust(&key);
+            }
+        }
+    }
+
+    fn distrust(&mut self, key: &ObjectKey) {
+        if self.writer.write(|catalog| catalog.distrust(key)) {
+            self.changes(Urgency::Restricts);
+        }
+        self.doubted = self.doubted.saturating_add(1);
+        self.doubts.insert(WatchedKind::Ours(key.kind), self.doubted);
+    }
+
+    fn trust(&mut self, key: &ObjectKey) {
+        if self.writer.write(|catalog| catalog.trust(key)) {
+            self.changes(Urgency::Grants);
+        }
     }
 
     /// The last good form of an object as it was seen here, and its generation.
@@ -268,13 +361,6 @@ impl Mirror {
             (Spec::Read(_), false) | (Spec::Unreadable(_), _) => Arc::clone(entry.object.last_good.as_ref()?),
         };
         Some(Recorded { generation: good.generation, spec })
-    }
-
-    fn deleted(&mut self, item: Item) {
-        match item.content.id() {
-            Id::Ours(key) => self.restrict(&key),
-            id @ (Id::Namespace(_) | Id::Definition(_) | Id::ApiService(_)) => self.remove(&id),
-        }
     }
 
     /// An object grants nothing any more, as if it were being deleted.
@@ -318,12 +404,19 @@ impl Mirror {
         }
     }
 
-    /// An object is gone. What it restricts stays if its namespace is going with it.
-    fn depart(&mut self, key: &ObjectKey, with_namespace: bool) {
+    /// An object is gone. What it restricts stays if its namespace is going with it; one of which it is known that it is
+    /// gone has taken everything with it. `holder` says what became of the namespace after the object was deleted.
+    fn depart(&mut self, departure: &Departure, holder: &Holder) {
+        let Departure { key, version, .. } = departure;
+        let at = self.moment(WatchedKind::Ours(key.kind), *version);
         self.good.remove(key);
         self.writer.write(|catalog| {
-            // One that is gone already has taken everything with it.
-            let stays = catalog.namespace(&key.account).is_some_and(|namespace| namespace.deleting || with_namespace);
+            let stays = catalog.namespace(&key.account).is_some_and(|namespace| {
+                let stands = matches!(holder, Holder::There(uid) if namespace.uid == **uid);
+                // What is known may be of before the answer, which is for the one to come then, or of after it, and then
+                // the object never was in it.
+                namespace.deleting || (!stands && namespace.since <= at)
+            });
             if let Some(entry) = catalog.remove(key)
                 && stays
             {
@@ -335,7 +428,7 @@ impl Mirror {
 
     fn remove(&mut self, id: &Id) {
         match id {
-            Id::Ours(key) => self.depart(key, false),
+            Id::Ours(key) => self.restrict(key),
             Id::Namespace(name) => {
                 if self.writer.write(|catalog| catalog.remove_namespace(name)).is_some() {
                     self.changes(Urgency::Restricts);
@@ -347,6 +440,11 @@ impl Mirror {
                 self.kinds(format_smolstr!("{API_SERVICE}{name}"), Vec::new());
             }
         }
+    }
+
+    /// A moment of a kind, in the epoch in which it is seen.
+    fn moment(&self, kind: WatchedKind, version: u64) -> Seen {
+        Seen { epoch: self.vector().seen(kind).epoch, version }
     }
 
     fn seen(&mut self, kind: WatchedKind, version: u64) {
@@ -375,9 +473,11 @@ fn is_valid(object: &Object, record: &Recorded) -> bool {
 
 /// The later of two forms, and its generation. What was seen here counts before a record of the same generation, which
 /// somebody else may have written, and before one that does not say its generation: that may have been written for another
-/// invalid form, before the valid one that was seen here.
-fn later(memory: Option<Recorded>, record: Option<Recorded>) -> (Option<Arc<Node>>, i64) {
+/// invalid form, before the valid one that was seen here. After the API server went back, what was seen here may be of a
+/// generation that came to be another.
+fn later(memory: Option<Recorded>, record: Option<Recorded>, went_back: bool) -> (Option<Arc<Node>>, i64) {
     let later = match (memory, record) {
+        (Some(memory), Some(record)) if went_back && record.generation == memory.generation => Some(record),
         (Some(memory), Some(record)) if record.generation <= memory.generation => Some(memory),
         (_, Some(record)) => Some(record),
         (memory, None) => memory,

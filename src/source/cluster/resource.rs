@@ -37,11 +37,6 @@ pub(super) fn of_namespace(name: &str) -> String {
     format!("{}/{}", path(WatchedKind::Namespace), encoded(name))
 }
 
-/// The namespaces that are being deleted.
-pub(super) fn leaving_namespaces() -> String {
-    format!("{}?fieldSelector=status.phase%3DTerminating", path(WatchedKind::Namespace))
-}
-
 /// A page of the collection. No resource version is asked for, so the answer is the newest state that a quorum holds.
 pub(super) fn page(kind: WatchedKind, limit: u32, next: Option<&str>) -> String {
     let from = next.map(|token| format!("&continue={}", encoded(token))).unwrap_or_default();

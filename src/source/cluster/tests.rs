@@ -1,6 +1,5 @@
 //! What notices make of a catalog, and what is decided from it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -54,10 +53,21 @@ impl Fixture {
     fn list_as(&mut self, kind: WatchedKind, version: u64, objects: &[Json], definition: Holder) {
         let items: Vec<Item> = objects.iter().filter_map(|object| Item::read(kind, &object.to_string())).collect();
         let unidentified = objects.len() - items.len();
-        self.mirror.apply(Notice::Listed(
-            kind,
-            Listing { version, epoch: self.epoch, items, unidentified, definition, leaving: BTreeSet::new() },
-        ));
+        let doubt = self.mirror.doubts().get(&kind).copied().unwrap_or(0);
+        let missing =
+            self.mirror.listed(kind, Listing { version, epoch: self.epoch, items, unidentified, definition, doubt });
+        self.departed(missing);
+    }
+
+    /// Everything that is around them stands as far as is known.
+    fn departed(&mut self, objects: Vec<Departure>) {
+        let standing = |departure: &Departure| {
+            let account = &departure.key.account;
+            let uid = self.reader.read(|catalog| catalog.namespace(account).map(|namespace| namespace.uid.to_string()));
+            (account.clone(), uid.map_or(Holder::Gone, Holder::There))
+        };
+        let namespaces = objects.iter().map(standing).collect();
+        self.mirror.apply(Notice::Departed(objects, namespaces));
     }
 
     fn change(&mut self, object: &Json) {
@@ -69,8 +79,13 @@ impl Fixture {
     }
 
     fn depart(&mut self, object: &Json) {
-        let uid = object["metadata"]["uid"].as_str().map(Into::into);
-        self.mirror.apply(Notice::Departed(vec![Departure { key: key(object), uid, with_namespace: false }]));
+        self.departed(vec![departure(object)]);
+    }
+
+    /// It was deleted, and this became of its namespace after that.
+    fn depart_with(&mut self, object: &Json, namespace: Holder) {
+        let namespaces = [("shop".into(), namespace)].into();
+        self.mirror.apply(Notice::Departed(vec![departure(object)], namespaces));
     }
 
     fn entry(&self, object: &Json) -> Option<Entry> {
@@ -87,6 +102,11 @@ impl Fixture {
         let statements = world.policies.iter().flat_map(|managed| managed.policy.statements.iter());
         statements.map(|statement| format!("{:?} {}", statement.effect, statement.sid)).collect()
     }
+}
+
+fn departure(object: &Json) -> Departure {
+    let uid = object["metadata"]["uid"].as_str().map(Into::into);
+    Departure { key: key(object), uid, version: item(object).version }
 }
 
 fn watched(object: &Json) -> WatchedKind {
@@ -264,6 +284,14 @@ fn after_a_restart_the_record_on_the_object_is_the_last_good_form() {
         fixture.change(&invalid(6));
         fixture.change(&recorded(7, generation.clone()));
         assert_eq!(fixture.statements(), [expected], "{generation}");
+    }
+    // After the server went back, what was seen may be of a generation that came to be another.
+    for (seen, generation, expected) in [(3, 3, "Deny R"), (3, 1, "Deny D"), (6, 1, "Deny R")] {
+        let mut fixture = Fixture::new();
+        fixture.change(&policy(seen));
+        fixture.epoch = 1;
+        fixture.list(POLICIES, 7, &[recorded(6, json!(generation))]);
+        assert_eq!(fixture.statements(), [expected], "{seen} {generation}");
     }
     // A record is nothing while the object is valid, and cannot grant.
     let mut valid = policy(8);
@@ -526,9 +554,7 @@ fn while_a_namespace_goes_what_was_in_it_restricts_in_whatever_order_it_goes() {
             assert_eq!(fixture.statements(), ["Deny D", "Deny D"]);
         }
         fixture.delete(&policy(5));
-        let departure =
-            Departure { key: key(&policy(5)), uid: Some("IamPolicy-shop-p".into()), with_namespace: !told_first };
-        fixture.mirror.apply(Notice::Departed(vec![departure]));
+        fixture.depart_with(&policy(5), if told_first { Holder::There("shop".to_owned()) } else { Holder::Leaving });
         assert!(fixture.entry(&policy(5)).is_none(), "only decisions know of it");
         if !told_first {
             assert_eq!(fixture.statements(), ["Deny D", "Allow A", "Deny D"]);
@@ -545,20 +571,19 @@ fn while_a_namespace_goes_what_was_in_it_restricts_in_whatever_order_it_goes() {
 
 #[test]
 fn what_a_list_misses_may_have_gone_with_a_namespace_of_which_nothing_was_told_yet() {
-    let mut fixture = Fixture::new();
-    fixture.change(&policy(2));
-    let listing = Listing {
-        version: 7,
-        epoch: 0,
-        items: Vec::new(),
-        unidentified: 0,
-        definition: Holder::There("1".to_owned()),
-        leaving: ["shop".into()].into(),
-    };
-    fixture.mirror.apply(Notice::Listed(POLICIES, listing));
-    assert_eq!(fixture.statements(), ["Deny D"]);
-    fixture.delete(&namespace(9, &json!({})));
-    assert_eq!(fixture.statements(), [""; 0]);
+    for became in [Holder::Leaving, Holder::Gone, Holder::There("another".to_owned())] {
+        let mut fixture = Fixture::new();
+        fixture.change(&policy(2));
+        let definition = Holder::There("1".to_owned());
+        let listing = Listing { version: 7, epoch: 0, items: Vec::new(), unidentified: 0, definition, doubt: 0 };
+        let missing = fixture.mirror.listed(POLICIES, listing);
+        assert_eq!(missing, [departure(&policy(7))]);
+        assert_eq!(fixture.statements(), ["Deny D"], "nobody has said why it is missing");
+        fixture.mirror.apply(Notice::Departed(missing, [("shop".into(), became)].into()));
+        assert_eq!(fixture.statements(), ["Deny D"]);
+        fixture.delete(&namespace(9, &json!({})));
+        assert_eq!(fixture.statements(), [""; 0]);
+    }
 }
 
 #[test]
@@ -579,11 +604,74 @@ fn a_namespace_that_is_gone_before_the_answer_about_it_leaves_nothing_behind() {
     fixture.change(&policy(2));
     fixture.delete(&policy(5));
     fixture.delete(&namespace(6, &json!({})));
-    let departure = Departure { key: key(&policy(5)), uid: Some("IamPolicy-shop-p".into()), with_namespace: true };
-    fixture.mirror.apply(Notice::Departed(vec![departure]));
+    fixture.depart_with(&policy(5), Holder::Leaving);
     assert_eq!(fixture.statements(), [""; 0]);
     fixture.change(&namespace(8, &json!({"uid": "another"})));
     assert_eq!(fixture.statements(), [""; 0]);
+}
+
+#[test]
+fn a_namespace_that_was_made_anew_after_the_answer_is_not_burdened_with_what_was_in_the_former_one() {
+    for became in [Holder::There("shop".to_owned()), Holder::Leaving, Holder::Gone] {
+        let mut fixture = Fixture::new();
+        fixture.change(&policy(2));
+        fixture.delete(&policy(5));
+        fixture.change(&namespace(8, &json!({"uid": "another"})));
+        fixture.depart_with(&policy(5), became);
+        assert_eq!(fixture.statements(), [""; 0]);
+    }
+}
+
+#[test]
+fn in_a_namespace_that_was_made_anew_nothing_of_the_former_one_grants() {
+    let another = |version| namespace(version, &json!({"uid": "another"}));
+    let new = |version| with(policy(version), version, "/metadata/uid", json!("new"));
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    fixture.change(&another(8));
+    assert_eq!(fixture.statements(), ["Deny D"], "that it was deleted has not been told yet");
+    fixture.change(&policy(4));
+    assert_eq!(fixture.statements(), ["Deny D"], "nor this change before");
+    fixture.delete(&policy(5));
+    fixture.depart(&policy(5));
+    fixture.change(&new(9));
+    assert_eq!(fixture.statements(), ["Allow A", "Deny D"]);
+    // One that only a list can tell from one of before.
+    let mut fixture = Fixture::new();
+    fixture.change(&new(7));
+    fixture.change(&another(8));
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    let doubt = fixture.mirror.doubts()[&POLICIES];
+    let mut list = |version, doubt| {
+        let (items, definition) = (vec![item(&new(7))], Holder::There("1".to_owned()));
+        fixture.mirror.listed(POLICIES, Listing { version, epoch: 0, items, unidentified: 0, definition, doubt });
+        (fixture.statements(), fixture.mirror.doubts().contains_key(&POLICIES))
+    };
+    assert_eq!(list(7, doubt - 1), (vec!["Deny D".to_owned()], true), "it began before");
+    assert_eq!(list(7, doubt + 1), (vec!["Allow A".to_owned(), "Deny D".to_owned()], false));
+}
+
+#[test]
+fn what_is_seen_of_a_namespace_by_the_same_uid_raises_no_doubt() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    fixture.change(&namespace(8, &json!({"labels": {"a": "b"}})));
+    fixture.list(WatchedKind::Namespace, 9, &[namespace(9, &json!({"labels": {"a": "c"}}))]);
+    assert!(fixture.mirror.doubts().is_empty());
+    assert_eq!(fixture.statements(), ["Allow A", "Deny D"]);
+}
+
+#[test]
+fn after_the_api_server_went_back_versions_raise_no_doubt_that_stays() {
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    fixture.change(&namespace(800, &json!({"uid": "another"})));
+    fixture.epoch = 1;
+    fixture.list(POLICIES, 30, &[policy(2)]);
+    assert_eq!(fixture.statements(), ["Allow A", "Deny D"], "the namespace is the one that was known before");
+    fixture.list(WatchedKind::Namespace, 31, &[namespace(1, &json!({}))]);
+    assert_eq!(fixture.statements(), ["Allow A", "Deny D"]);
+    assert!(fixture.mirror.doubts().is_empty());
 }
 
 #[test]
@@ -591,6 +679,8 @@ fn an_object_whose_namespace_is_not_there_grants_nothing() {
     let mut fixture = Fixture::new();
     fixture.change(&policy(2));
     fixture.delete(&namespace(3, &json!({})));
+    assert_eq!(fixture.statements(), ["Deny D"]);
+    fixture.change(&policy(5));
     assert_eq!(fixture.statements(), ["Deny D"]);
     fixture.change(&namespace(4, &json!({"uid": "another"})));
     assert_eq!(fixture.statements(), ["Allow A", "Deny D"]);

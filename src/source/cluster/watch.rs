@@ -2,10 +2,12 @@
 //!
 //! # Guarantees
 //! Nothing that is older than what was told is told (`guarantees.md` R10), unless two lists by quorum agree that the API
-//! server went back. After a lost connection everything is listed: what answers then may be another state. A watch that says nothing is found out: it ends after half a minute, and where it did not even bring
-//! a bookmark the newest resource version is asked for. While a watch is broken, what it last told stands.
+//! server went back. After a lost connection everything is listed: what answers then may be another state. A watch that says
+//! nothing is found out: it ends after half a minute, and where it did not even bring a bookmark the newest resource version
+//! is asked for. While a watch is broken, what it last told stands; attempts grow rarer until a watch brings something.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::api_server::{ApiServer, Holder, Stream, read};
@@ -51,6 +53,8 @@ pub(super) struct Shared {
     pub lists: Arc<Semaphore>,
     /// Counts how often the API server went back: everything is listed again then.
     pub epoch: watch::Sender<u64>,
+    /// The kinds that are to be listed to settle doubts, each with the number of its last doubt.
+    pub doubts: watch::Receiver<BTreeMap<WatchedKind, u64>>,
     pub notices: mpsc::Sender<Notice>,
     pub metrics: Arc<Metrics>,
 }
@@ -153,7 +157,8 @@ impl Watch {
             let _one_at_a_time = self.shared.lists.acquire().await;
             // What is listed while the server goes back may be of before.
             let epoch = *self.shared.epoch.borrow();
-            list(&self.shared.server, self.kind, epoch).await
+            let doubt = self.shared.doubts.borrow().get(&self.kind).copied().unwrap_or(0);
+            list(&self.shared.server, self.kind, epoch, doubt).await
         };
         let mut listing = listed?;
         self.shared.metrics.source_relist(watched_label(self.kind));
@@ -177,8 +182,17 @@ impl Watch {
         self.shared.metrics.store_epoch(*self.shared.epoch.borrow());
         self.doubted = false;
         self.seen = listing.version;
+        let is_first = !matches!(self.standing, Standing::Listed(_));
         self.standing = Standing::Listed(0);
         self.whole = listing.is_whole();
+        if is_first && listing.definition == Holder::Leaving {
+            tracing::error!(
+                kind = self.kind.as_str(),
+                objects = listing.items.len(),
+                "the kind is being deleted, and what it held before cannot be known: it counts when it is gone and there anew; \
+                 finalizers may hold it up, see \"Locked out\" in docs/operations.md"
+            );
+        }
         if let Holder::There(uid) = &listing.definition {
             if !self.definition.is_empty() && self.definition != *uid {
                 tracing::error!(
@@ -188,10 +202,11 @@ impl Watch {
                 self.shared.metrics.source_error(watched_label(self.kind));
             }
             self.definition.clone_from(uid);
-            self.departing.clear();
         }
-        self.went_well();
-        self.tell(Notice::Listed(self.kind, listing)).await;
+        self.shared.metrics.source_heard(watched_label(self.kind));
+        let (told, missing) = oneshot::channel();
+        self.tell(Notice::Listed(self.kind, listing, told)).await;
+        self.departing = missing.await.unwrap_or_default();
         Ok(Next::Follow)
     }
 
@@ -215,7 +230,7 @@ impl Watch {
     /// A server that is behind what was seen accepts a watch and says nothing.
     async fn probe(&mut self) -> Result<Next, Failure> {
         let newest = newest(&self.shared.server, self.kind).await?;
-        self.went_well();
+        self.shared.metrics.source_heard(watched_label(self.kind));
         Ok(if newest < self.seen { Next::List } else { Next::Follow })
     }
 
@@ -238,9 +253,9 @@ impl Watch {
                     while let Some(line) = lines.take().map_err(|TooLong| Failure::TooLong(LONGEST))? {
                         let event = Event::read(self.kind, line).await?;
                         self.event(event).await?;
+                        self.went_well();
                         heard = true;
                     }
-                    self.went_well();
                     if asked.is_none() {
                         asked = self.ask();
                     }
@@ -255,12 +270,13 @@ impl Watch {
                 () = newer(&mut epochs, epoch) => return Ok(Next::List),
             }
         }
+        // What was missing may be there by now, and what was there may have gone unseen.
+        let is_owed = !self.whole || self.shared.doubts.borrow().contains_key(&self.kind);
         match (heard, began.elapsed() < TOO_SHORT) {
-            // What was missing may be there by now, and what was there may have gone unseen.
-            (true, _) if !self.whole => Ok(Next::List),
+            (false, true) => Err(Failure::Unreachable("it ended the watch at once".to_owned())),
+            (true, _) | (false, false) if is_owed => Ok(Next::List),
             (true, _) => Ok(Next::Follow),
             (false, false) => Ok(Next::Probe),
-            (false, true) => Err(Failure::Unreachable("it ended the watch at once".to_owned())),
         }
     }
 
@@ -290,7 +306,7 @@ impl Watch {
                     self.departing.push(Departure {
                         key: stored.object.key.clone(),
                         uid: stored.object.uid.clone(),
-                        with_namespace: false,
+                        version,
                     });
                 }
                 Notice::Deleted(self.kind, item)
@@ -315,14 +331,9 @@ impl Watch {
     /// Lets go of the first so many objects that were deleted, if their kind is served as it was when it was listed.
     async fn departed(&mut self, count: usize, answer: Result<Surroundings, Failure>) -> Departed {
         match answer {
-            Ok(Surroundings { definition: Holder::There(uid), leaving }) if uid == self.definition => {
-                let departed = self.departing.drain(..count.min(self.departing.len()));
-                let departed = departed.map(|departure| Departure {
-                    with_namespace: leaving.contains(&departure.key.account),
-                    ..departure
-                });
-                let departed = departed.collect();
-                self.tell(Notice::Departed(departed)).await;
+            Ok(Surroundings { definition: Holder::There(uid), namespaces }) if uid == self.definition => {
+                let departed = self.departing.drain(..count.min(self.departing.len())).collect();
+                self.tell(Notice::Departed(departed, namespaces)).await;
                 Departed::Gone
             }
             Ok(Surroundings { definition: Holder::There(_), .. }) => Departed::Unknown,
@@ -391,7 +402,10 @@ impl Watch {
             return Next::List;
         }
         self.shared.metrics.source_error(watched_label(self.kind));
-        let wait = self.backoff.after(&failure, dice());
+        let wait = match (&failure, during) {
+            (Failure::Unreachable(_), Next::Follow) => self.backoff.after_cut(dice()),
+            _ => self.backoff.after(&failure, dice()),
+        };
         if std::mem::replace(&mut self.failing, true) {
             tracing::debug!(kind = self.kind.as_str(), error = %failure, ?wait, "still cannot watch");
         } else {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::store::{NamespaceEntry, catalog};
+use crate::store::{NamespaceEntry, Seen, catalog};
 use crate::world::NamespaceFacts;
 
 fn world() -> Vec<Value> {
@@ -93,7 +93,9 @@ fn a_namespace_that_goes_takes_everything_along() {
             root_identity: None,
             root_mfa_optional: false,
         };
-        writer.write(|catalog| catalog.insert_namespace(NamespaceEntry { facts, uid: "n".into(), deleting }));
+        writer.write(|catalog| {
+            catalog.insert_namespace(NamespaceEntry { facts, uid: "n".into(), deleting, since: Seen::default() })
+        });
     };
     namespace(false);
     assert!(matches!(deleted(&world()[0], &reader), Verdict::Refused(_)));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::store::{NamespaceEntry, catalog};
+use crate::store::{NamespaceEntry, Seen, catalog};
 use crate::world::{NamespaceFacts, Spec};
 
 #[test]
@@ -302,7 +302,9 @@ fn a_guardrail_that_meets_nobody_is_warned_of() {
             root_identity: None,
             root_mfa_optional: false,
         };
-        writer.write(|catalog| catalog.insert_namespace(NamespaceEntry { facts, uid: "n".into(), deleting: false }));
+        writer.write(|catalog| {
+            catalog.insert_namespace(NamespaceEntry { facts, uid: "n".into(), deleting: false, since: Seen::default() })
+        });
     }
     let of = |targets: Value| {
         let mut policy = guardrail("g", json!({}));

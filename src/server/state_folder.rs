@@ -44,6 +44,9 @@ use crate::name::Mode;
 
 /// The file for `connectionInfo.kubeConfigFile`, in the folder.
 pub const AUTHORIZER_KUBECONFIG: &str = "authorizer.kubeconfig";
+const AUTHORIZATION_CONFIGURATION: &str = "authorization-config.yaml";
+/// Before what tells the kubeconfig from another, in the configuration.
+const KUBECONFIG_MARK: &str = "# kubeconfig ";
 /// The certificate of our own authority, in the folder.
 pub const AUTHORITY_CERTIFICATE: &str = "tls/ca.crt";
 
@@ -182,7 +185,7 @@ pub fn renew(settings: &Settings, tls: &Tls, now: i64, announced: Announced) -> 
             ServingSource::Files { authority, .. } => tls.authority() == *authority,
             ServingSource::SelfIssued(_) => true,
         };
-    if is_in_use && !is_due {
+    if is_in_use && folder.are_written(&prepared)?.unwrap_or(!is_due) {
         return Ok(());
     }
     folder.write_api_server_files(&prepared)?;
@@ -326,32 +329,44 @@ impl Folder<'_> {
         Ok(pair)
     }
 
-    fn write_api_server_files(&self, prepared: &Prepared) -> Result<(), StateFolderError> {
+    fn authorizer_kubeconfig(&self, prepared: &Prepared) -> String {
         let (certificate, key) = (self.tls.join("client.crt"), self.tls.join("client.key"));
         // Without a pair the client authority is somebody else's: so is the certificate, to be put into these files.
         let identity = match &prepared.client_pair {
             Some(pair) => ClientIdentity::Embedded { certificate_pem: &pair.certificate_pem, key_pem: &pair.key_pem },
             None => ClientIdentity::Files { certificate: &certificate, key: &key },
         };
+        authorizer_kubeconfig(self.settings.address, &prepared.sources.trusted, &identity)
+    }
+
+    /// Whether the files for the API server were written to the last: what the configuration says of the kubeconfig is
+    /// `None` where somebody took it out.
+    fn are_written(&self, prepared: &Prepared) -> Result<Option<bool>, StateFolderError> {
+        let configuration = read(&self.root.join(AUTHORIZATION_CONFIGURATION))?.unwrap_or_default();
+        let written = configuration.lines().find_map(|line| line.strip_prefix(KUBECONFIG_MARK));
+        Ok(written.map(|written| written.trim() == fingerprint(&self.authorizer_kubeconfig(prepared))))
+    }
+
+    fn write_api_server_files(&self, prepared: &Prepared) -> Result<(), StateFolderError> {
         let authorizer = self.root.join(AUTHORIZER_KUBECONFIG);
         let admission = self.root.join("admission.kubeconfig");
-        let kubeconfig = authorizer_kubeconfig(self.settings.address, &prepared.sources.trusted, &identity);
+        let kubeconfig = self.authorizer_kubeconfig(prepared);
         write(&authorizer, &kubeconfig)?;
         // An API server reads this kubeconfig at its start and never again, but files that it names with each connection.
-        let both = self.tls.join("client.pem");
+        let [both, certificate, key] = ["client.pem", "client.crt", "client.key"].map(|name| self.tls.join(name));
         let identity = match &prepared.client_pair {
             Some(Pair { certificate_pem, key_pem }) => {
                 write(&both, &format!("{}{key_pem}", ended_line(certificate_pem)))?;
                 ClientIdentity::Files { certificate: &both, key: &both }
             }
-            None => identity,
+            None => ClientIdentity::Files { certificate: &certificate, key: &key },
         };
         write(&admission, &admission_kubeconfig(&prepared.hosts, &identity))?;
         write(&self.root.join("admission-config.yaml"), &admission_configuration(&admission))?;
         let mut configuration = authorization_configuration(self.settings.mode, &authorizer);
         // An API server follows the configuration, not the kubeconfig: it reads both anew when this line changes.
-        configuration.push_str(&format!("# kubeconfig {}\n", fingerprint(&kubeconfig)));
-        write(&self.root.join("authorization-config.yaml"), &configuration)
+        configuration.push_str(&format!("{KUBECONFIG_MARK}{}\n", fingerprint(&kubeconfig)));
+        write(&self.root.join(AUTHORIZATION_CONFIGURATION), &configuration)
     }
 }
 

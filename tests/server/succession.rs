@@ -181,6 +181,31 @@ async fn no_call_fails_while_somebody_elses_authority_takes_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_written_is_written_at_the_next_look() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = TestFolder::new();
+    let settings = settings(folder.path(), listener.local_addr().unwrap(), ClientAuth::Required);
+    let tls = Arc::new(prepare(&settings, unix_now()).unwrap());
+    let site = Site::serve(listener, folder, Arc::clone(&tls), Limits::default());
+    let kubeconfig = site.folder.path().join("authorizer.kubeconfig");
+    let configuration = site.file("authorization-config.yaml");
+    // The client certificate is to be renewed, and something stands in the way of the kubeconfig.
+    std::fs::remove_file(site.folder.path().join("tls/client.crt")).unwrap();
+    std::fs::remove_file(&kubeconfig).unwrap();
+    std::fs::create_dir(&kubeconfig).unwrap();
+    let look = || renew(&settings, &tls, unix_now(), Announced::Everywhere);
+    assert!(look().is_err() && look().is_err());
+    std::fs::remove_dir(&kubeconfig).unwrap();
+    look().unwrap();
+    assert_ne!(site.file("authorization-config.yaml"), configuration);
+    assert_eq!(call(&site, &read(&site)).await, 200);
+    // Otherwise the files are people's to edit.
+    std::fs::write(&kubeconfig, "edited").unwrap();
+    look().unwrap();
+    assert_eq!(site.file("authorizer.kubeconfig"), "edited");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn our_client_authority_is_replaced_beside_a_serving_certificate_of_somebody_else() {
     let foreign = Foreign(TestFolder::new());
     foreign.provide();

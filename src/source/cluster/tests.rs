@@ -847,3 +847,152 @@ proptest! {
         prop_assert_eq!(fixture.world().digest, digest);
     }
 }
+
+/// What one watch tells while a namespace goes and is made anew.
+#[derive(Clone, Debug)]
+enum Told {
+    Changed(Json),
+    Deleted(Json),
+    /// An object that was deleted, or all that a list missed, departs: this has become of its namespace.
+    Departed(Option<Json>, Holder),
+    Listed(WatchedKind, u64, Vec<Json>),
+}
+
+/// In the namespace that goes, two policies say who may do what and two what nobody may; in the one that is made anew others
+/// have their names, and name a policy that was in the former one.
+fn before_and_after() -> [Vec<Json>; 2] {
+    let statement = |sid: &str, effect: &str, verbs: Json| json!({"sid": sid, "effect": effect, "actions": verbs, "resources": ["arn:k8s:core::shop:*"]});
+    let policy = |statement: Json| json!({ "statements": [statement] });
+    let shut = json!({"type": "Resource", "targets": {"resources": ["arn:k8s:core::shop:secrets/*"]},
+        "statements": [{"sid": "Shut", "effect": "Deny", "principals": ["*"], "actions": ["k8s:get"]}]});
+    let user = |name: &str, policies: Json| json!({"identities": [{"kind": "User", "name": name}], "policies": policies, "groups": ["devs"]});
+    let of = |uid: &str, specs: Vec<(&str, &str, Json)>| {
+        let objects = specs.iter().map(|(kind, name, spec)| {
+            let mut object = stored(kind, "shop", name, 2, spec);
+            object["metadata"]["uid"] = format!("{kind}-{name}-{uid}").into();
+            object
+        });
+        objects.collect()
+    };
+    [
+        of(
+            "old",
+            vec![
+                ("IamPolicy", "work", policy(statement("Work", "Allow", json!(["k8s:*"])))),
+                ("IamPolicy", "never", policy(statement("Never", "Deny", json!(["k8s:delete"])))),
+                ("IamPolicy", "shut", shut),
+                ("IamGroup", "devs", json!({"policies": ["never"], "externalGroups": ["oidc:devs"]})),
+                ("IamUser", "alice", user("alice", json!(["work"]))),
+                ("IamUser", "bob", user("bob", json!(["work", "never"]))),
+            ],
+        ),
+        of(
+            "new",
+            vec![
+                ("IamPolicy", "never", policy(statement("List", "Allow", json!(["k8s:list"])))),
+                ("IamGroup", "devs", json!({"policies": ["work"], "externalGroups": ["oidc:devs"]})),
+                ("IamUser", "alice", user("alice", json!(["work", "never"]))),
+                ("IamUser", "carol", user("carol", json!(["work"]))),
+            ],
+        ),
+    ]
+}
+
+/// What the watch of a kind tells: everything in events, or what a list finds after the old namespace was gone, or at the
+/// end.
+fn told(kind: WatchedKind, manner: u8, answers: &[u8], [old, new]: &[Vec<Json>; 2]) -> Vec<Told> {
+    let of_kind = |objects: &[Json], first: u64| -> Vec<Json> {
+        let mine = objects.iter().filter(|object| watched(object) == kind).enumerate();
+        mine.map(|(index, object)| with(object.clone(), first + index as u64, "/kind", json!(kind.as_str()))).collect()
+    };
+    let (gone, there) = (of_kind(old, 101), of_kind(new, 211));
+    let another = Holder::There("another".to_owned());
+    let became = |index: usize| match answers[index % answers.len()] {
+        0 => Holder::Leaving,
+        1 => Holder::Gone,
+        _ => another.clone(),
+    };
+    let mut told = Vec::new();
+    match manner {
+        0 => {
+            told.extend(gone.iter().cloned().map(Told::Deleted));
+            let departed =
+                gone.into_iter().enumerate().map(|(index, object)| Told::Departed(Some(object), became(index)));
+            // The answers come at once, or after what is told next.
+            let place = if answers[0] % 2 == 0 { told.len() } else { usize::from(!told.is_empty()) };
+            told.splice(place..place, departed.clone().take(usize::from(place > 0)));
+            told.extend(departed.skip(usize::from(place > 0)));
+            told.extend(there.into_iter().map(Told::Changed));
+        }
+        1 => {
+            told.extend([Told::Listed(kind, 205, Vec::new()), Told::Departed(None, another)]);
+            told.extend(there.into_iter().map(Told::Changed));
+        }
+        _ => told.extend([Told::Listed(kind, 300, there), Told::Departed(None, another)]),
+    }
+    told
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A namespace goes with all that is in it and is made anew with something else; each watch is as far as it is.
+    #[test]
+    fn a_namespace_that_is_made_anew_opens_nothing_that_neither_of_the_two_opens(
+        manners in proptest::collection::vec((0u8..3, proptest::collection::vec(0u8..3, 3)), 4),
+        turns in proptest::collection::vec(0usize..5, 60),
+    ) {
+        let both = before_and_after();
+        let another = || namespace(201, &json!({"uid": "another"}));
+        let (old, mut whole) = (allowed(&laid(&both[0]).world()), Fixture::new());
+        whole.change(&another());
+        for (index, object) in both[1].iter().enumerate() {
+            whole.change(&with(object.clone(), 211 + index as u64, "/kind", object["kind"].clone()));
+        }
+        let whole = whole.world();
+        let (digest, new) = (whole.digest, allowed(&whole));
+        prop_assert!(old.contains(&true) && new.contains(&true));
+
+        let leaving = namespace(100, &json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}));
+        let gone = namespace(200, &json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}));
+        let mut streams = vec![vec![Told::Changed(leaving), Told::Deleted(gone), Told::Changed(another())]];
+        for (kind, (manner, answers)) in Kind::ALL.into_iter().zip(&manners) {
+            streams.push(told(WatchedKind::Ours(kind), *manner, answers, &both));
+        }
+        for stream in &mut streams {
+            stream.reverse();
+        }
+        let mut fixture = laid(&both[0]);
+        let mut missing = vec![Vec::new(); streams.len()];
+        for turn in turns.into_iter().chain((0..5).flat_map(|stream| [stream; 20])) {
+            let Some(told) = streams[turn].pop() else { continue };
+            match told.clone() {
+                Told::Changed(object) => fixture.change(&object),
+                Told::Deleted(object) => fixture.delete(&object),
+                Told::Departed(Some(object), became) => fixture.depart_with(&object, became),
+                Told::Departed(None, became) => {
+                    let objects = std::mem::take(&mut missing[turn]);
+                    fixture.mirror.apply(Notice::Departed(objects, [("shop".into(), became)].into()));
+                }
+                Told::Listed(kind, version, objects) => {
+                    let items = objects.iter().map(item).collect();
+                    let definition = Holder::There("1".to_owned());
+                    let listing = Listing { version, epoch: 0, items, unidentified: 0, definition, doubt: 0 };
+                    missing[turn] = fixture.mirror.listed(kind, listing);
+                }
+            }
+            // What of the new one is seen while the old one seems to stand is a state that never was, as between any two
+            // kinds of which one is told late.
+            let told_of_end = streams[0].len() < 3;
+            let sees_new = fixture.reader.read(|catalog| catalog.entries().any(|entry| entry.version > 201));
+            if sees_new && !told_of_end {
+                continue;
+            }
+            let now = allowed(&fixture.world());
+            for (index, now) in now.into_iter().enumerate() {
+                prop_assert!(!now || old[index] || new[index], "question {} after {:?}", index, told);
+            }
+        }
+        prop_assert_eq!(fixture.world().digest, digest);
+    }
+}

@@ -48,6 +48,8 @@ pub struct NamespaceEntry {
     pub deleting: bool,
     /// When the one with this uid was first seen.
     pub since: Seen,
+    /// When something else than its own watch told that it is being deleted, or gone.
+    pub left: Option<Seen>,
 }
 
 /// Everything that the watches have seen.
@@ -61,8 +63,8 @@ pub struct Catalog {
     /// Sizes of the objects of each account, together.
     sizes: BTreeMap<SmolStr, usize>,
     namespaces: BTreeMap<SmolStr, NamespaceEntry>,
-    /// Objects that are gone and restrict until their namespace is gone too.
-    retained: BTreeMap<ObjectKey, Object>,
+    /// Objects that are gone, and restrict until their namespace is gone too or was seen to stand after that moment.
+    retained: BTreeMap<ObjectKey, (Object, Seen)>,
     /// Objects that may be of another namespace, which had the same name before: they grant nothing until they were seen in
     /// this one.
     distrusted: BTreeSet<ObjectKey>,
@@ -113,12 +115,14 @@ pub fn catalog_of(input: &Input) -> CatalogReader {
             });
         }
         for facts in &input.namespaces {
-            catalog.insert_namespace(NamespaceEntry {
+            let entry = NamespaceEntry {
                 facts: facts.clone(),
                 uid: SmolStr::default(),
                 deleting: false,
                 since: Seen::default(),
-            });
+                left: None,
+            };
+            catalog.insert_namespace(entry, Seen::default());
         }
         catalog.set_kinds(SmolStr::default(), input.kinds.clone());
     });
@@ -155,6 +159,15 @@ impl CatalogReader {
     /// The number of the last change ([`Catalog::change`]), to wait for the next one.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.clone()
+    }
+}
+
+// === impl NamespaceEntry ===
+
+impl NamespaceEntry {
+    /// Whether it is being deleted, or gone, whoever tells.
+    pub fn is_leaving(&self) -> bool {
+        self.deleting || self.left.is_some()
     }
 }
 
@@ -268,7 +281,7 @@ impl Catalog {
         // Those of one kind and account stand together.
         for of_account in objects.chunk_by_mut(|a, b| a.key.account == b.key.account) {
             let account = of_account.first().map(|object| object.key.account.as_str()).unwrap_or_default();
-            if self.namespaces.get(account).is_none_or(|namespace| namespace.deleting) {
+            if self.namespaces.get(account).is_none_or(NamespaceEntry::is_leaving) {
                 of_account.iter_mut().for_each(|object| object.deleting = true);
             }
         }
@@ -278,7 +291,7 @@ impl Catalog {
                 object.deleting = true;
             }
         }
-        objects.extend(self.retained.values().cloned());
+        objects.extend(self.retained.values().map(|(object, _)| object.clone()));
         Input {
             settings: self.settings.clone(),
             objects,
@@ -315,10 +328,11 @@ impl Catalog {
         removed
     }
 
-    /// An object that is gone restricts until its namespace is gone. Only decisions know of it.
-    pub fn retain(&mut self, object: Object) {
+    /// An object that was gone at this moment restricts until its namespace is gone too, or was seen to stand later. Only
+    /// decisions know of it.
+    pub fn retain(&mut self, object: Object, at: Seen) {
         self.next();
-        self.retained.insert(object.key.clone(), Object { deleting: true, ..object });
+        self.retained.insert(object.key.clone(), (Object { deleting: true, ..object }, at));
     }
 
     /// An object may be of another namespace, which had the same name before. Only decisions know of it.
@@ -339,36 +353,55 @@ impl Catalog {
         is_news
     }
 
-    /// Whether an object may be of another namespace, which had the same name before.
-    pub fn is_distrusted(&self, key: &ObjectKey) -> bool {
-        self.distrusted.contains(key)
+    /// The objects that may be of another namespace.
+    pub fn distrusted(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.distrusted.iter()
     }
 
-    /// A namespace is there, or is another now. Returns whether anything about it is.
-    pub fn insert_namespace(&mut self, mut entry: NamespaceEntry) -> bool {
+    /// A namespace is there as it was seen at this moment. Returns whether anything about it is another now.
+    pub fn insert_namespace(&mut self, mut entry: NamespaceEntry, at: Seen) -> bool {
         let name = entry.facts.name.clone();
-        match self.namespaces.get(&name) {
-            Some(before) if before.uid == entry.uid => {
-                entry.since = before.since;
-                if *before == entry {
-                    return false;
-                }
-            }
-            Some(_) | None => self.release(&name),
+        let before = self.namespaces.get(&name);
+        if let Some(before) = before.filter(|before| before.uid == entry.uid) {
+            entry.since = before.since;
+            // What was seen before that says nothing against it.
+            entry.left = before.left.filter(|left| at <= *left);
         }
-        self.next();
-        self.namespaces.insert(name, entry);
-        true
+        let is_another = before.is_some_and(|before| before.uid != entry.uid);
+        let stands = !entry.is_leaving();
+        let changed = before != Some(&entry);
+        let released = self.release(|account, since| *account == name && (is_another || (stands && *since < at)));
+        if changed {
+            self.next();
+            self.namespaces.insert(name, entry);
+        }
+        changed || released
     }
 
-    /// A namespace is gone, and everything that was in it.
-    pub fn remove_namespace(&mut self, name: &str) -> Option<NamespaceEntry> {
-        let removed = self.namespaces.remove(name);
-        if removed.is_some() {
+    /// A namespace is being deleted, or gone, at this moment, as something else than its own watch tells: nothing in it grants
+    /// anything. Returns whether that is news; it is none of a namespace that was first seen later.
+    pub fn leave_namespace(&mut self, name: &str, at: Seen) -> bool {
+        let namespace = self.namespaces.get_mut(name).filter(|namespace| namespace.since <= at);
+        let Some(namespace) = namespace.filter(|namespace| namespace.left < Some(at)) else { return false };
+        let is_news = !namespace.is_leaving();
+        namespace.left = Some(at);
+        self.next();
+        is_news
+    }
+
+    /// A namespace is gone, and everything that was in it. Returns whether there was anything.
+    pub fn remove_namespace(&mut self, name: &str) -> bool {
+        let removed = self.namespaces.remove(name).is_some();
+        if removed {
             self.next();
         }
-        self.release(name);
-        removed
+        self.release(|account, _| account == name) || removed
+    }
+
+    /// No other namespaces than those that are known are there at this moment. Returns whether anything was left of others.
+    pub fn keep_namespaces(&mut self, at: Seen) -> bool {
+        let known: BTreeSet<SmolStr> = self.namespaces.keys().cloned().collect();
+        self.release(|account, since| !known.contains(account) && *since <= at)
     }
 
     /// What a CustomResourceDefinition or an APIService says about kinds; nothing when it is gone. Returns whether that is
@@ -411,9 +444,15 @@ impl Catalog {
         self.namespaces.keys()
     }
 
-    /// What was retained for a namespace goes.
-    fn release(&mut self, namespace: &str) {
-        self.retained.retain(|key, _| key.account != namespace);
+    /// What was retained in such a namespace since such a moment goes. Returns whether there was any.
+    fn release(&mut self, is_it: impl Fn(&SmolStr, &Seen) -> bool) -> bool {
+        let before = self.retained.len();
+        self.retained.retain(|key, (_, since)| !is_it(&key.account, since));
+        let released = self.retained.len() != before;
+        if released {
+            self.next();
+        }
+        released
     }
 
     fn next(&mut self) -> u64 {

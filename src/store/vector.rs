@@ -19,7 +19,8 @@ pub enum WatchedKind {
 
 /// How far each watched kind has been seen; nothing of one that has not been listed.
 ///
-/// Resource versions are compared within one kind only (`kubernetes-contract.md` A13), and within one epoch.
+/// Resource versions are compared within one kind only (`kubernetes-contract.md` A13), but for those of our kinds and of
+/// namespaces, which one etcd counts together; and within one epoch only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Vector([Seen; WatchedKind::ALL.len()]);
 

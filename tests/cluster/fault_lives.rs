@@ -23,8 +23,8 @@ fn a_replica_says_503_and_why_until_it_has_read_everything() {
     installed.kube_iam.kill();
     installed.cluster.api_server().kill();
     installed.kube_iam.launch_again().unwrap();
-    let why = "not ready: no snapshot yet: waiting for the API server to list IamUser, IamGroup, IamRole, IamPolicy, \
-               Namespace, CustomResourceDefinition, APIService\n";
+    let why = "not ready: no snapshot yet: waiting for the API server to list Namespace, IamUser, IamGroup, IamRole, \
+               IamPolicy, CustomResourceDefinition, APIService\n";
     wait_until(READY, || installed.kube_iam.health("readyz").is_some_and(|answer| answer.body.starts_with(why)));
     assert_eq!(installed.kube_iam.health("readyz").unwrap().status, 503);
     assert_eq!(installed.kube_iam.health("healthz").unwrap().status, 200);

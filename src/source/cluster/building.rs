@@ -1,6 +1,6 @@
 //! The one task that takes in what the watches tell, builds, and publishes.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,13 +96,13 @@ impl Cluster {
         let mut tasks = JoinSet::new();
         let (notices, mut received) = mpsc::channel(WAITING);
         let lists = Arc::new(Semaphore::new(1));
-        let doubts = channel::Sender::new(BTreeMap::new());
+        let owed_lists = channel::Sender::new(BTreeSet::new());
         for kind in WatchedKind::ALL {
             let shared = Shared {
                 server: server.clone(),
                 lists: Arc::clone(&lists),
                 epoch: epoch.clone(),
-                doubts: doubts.subscribe(),
+                owed: owed_lists.subscribe(),
                 notices: notices.clone(),
                 metrics: Arc::clone(&metrics),
             };
@@ -155,12 +155,9 @@ impl Cluster {
                 },
                 _ = received.recv_many(&mut batch, BATCH) => take_in(&mut mirror, &mut batch, &wanted),
             }
-            doubts.send_if_modified(|doubts| {
-                let changed = doubts != mirror.doubts();
-                if changed {
-                    doubts.clone_from(mirror.doubts());
-                }
-                changed
+            owed_lists.send_if_modified(|before| {
+                let now = mirror.owed();
+                std::mem::replace(before, now.clone()) != now
             });
             if owed
                 && let (Building::Idle(works), None) = (&building, mirror.pending())

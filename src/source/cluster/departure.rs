@@ -51,8 +51,8 @@ pub(super) fn next(departures: &[Departure]) -> (usize, BTreeSet<SmolStr>) {
     (count, namespaces)
 }
 
-/// Asks a quorum about a CustomResourceDefinition and these namespaces. The objects were deleted before, so whatever
-/// deletes them together with one of these shows.
+/// Asks a quorum about a CustomResourceDefinition and, where that stands, about these namespaces. The objects were deleted
+/// before, so whatever deletes them together with one of these shows.
 ///
 /// # Errors
 /// When one of the questions is not answered.
@@ -62,6 +62,9 @@ pub(super) async fn ask(
     namespaces: BTreeSet<SmolStr>,
 ) -> Result<Surroundings, Failure> {
     let definition = server.holder(&resource::of_definition(definition)).await?;
+    if !matches!(definition, Holder::There(_)) {
+        return Ok(Surroundings { definition, namespaces: BTreeMap::new() });
+    }
     let asked = namespaces.into_iter().map(|name| async move {
         let holder = server.holder(&resource::of_namespace(&name)).await?;
         Ok((name, holder))

@@ -126,7 +126,7 @@ impl Item {
                 let uid = (&*metadata.uid).into();
                 // The epoch is not the item's to know.
                 let since = Seen { epoch: 0, version };
-                Content::Namespace(name, facts.map(|facts| NamespaceEntry { facts, uid, deleting, since }))
+                Content::Namespace(name, facts.map(|facts| NamespaceEntry { facts, uid, deleting, since, left: None }))
             }
             WatchedKind::CustomResourceDefinition => Content::Definition(name, kind_facts(text)),
             WatchedKind::ApiService => Content::ApiService(name, elsewhere(text)),

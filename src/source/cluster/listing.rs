@@ -30,8 +30,6 @@ pub(super) struct Listing {
     pub unidentified: usize,
     /// The definition that the kind had before and after.
     pub definition: Holder,
-    /// The last doubt about objects of the kind that was known before.
-    pub doubt: u64,
 }
 
 struct Page {
@@ -41,13 +39,13 @@ struct Page {
     unidentified: usize,
 }
 
-/// Lists a kind, newest state, page by page, in an epoch and after a doubt.
+/// Lists a kind, newest state, page by page, in an epoch.
 ///
 /// # Errors
 /// [`Failure::NotFound`] when the kind is not served; [`Failure::Expired`] when the pages would not be of one moment.
-pub(super) async fn list(server: &ApiServer, kind: WatchedKind, epoch: u64, doubt: u64) -> Result<Listing, Failure> {
+pub(super) async fn list(server: &ApiServer, kind: WatchedKind, epoch: u64) -> Result<Listing, Failure> {
     let definition = standing(server, kind).await?;
-    let mut listing = Listing { version: 0, epoch, items: Vec::new(), unidentified: 0, definition, doubt };
+    let mut listing = Listing { version: 0, epoch, items: Vec::new(), unidentified: 0, definition };
     let (mut limit, mut next) = (PAGE, None::<String>);
     loop {
         let answer = match server.get(&resource::page(kind, limit, next.as_deref()), PAGE_BYTES).await {

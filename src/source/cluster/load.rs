@@ -34,7 +34,7 @@ pub async fn read(client: &kube::Client, settings: Settings) -> Result<(Input, V
     let (writer, _reader) = catalog(settings);
     let mut mirror = Mirror::new(writer);
     for kind in WatchedKind::ALL {
-        let listing = list(&server, kind, 0, 0).await.map_err(|failure| ClusterError { kind, failure })?;
+        let listing = list(&server, kind, 0).await.map_err(|failure| ClusterError { kind, failure })?;
         mirror.listed(kind, listing);
     }
     let others = mirror.elsewhere().iter().map(|(name, other)| {

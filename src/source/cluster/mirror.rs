@@ -8,7 +8,7 @@
 //! from that moment and restricts until it is known that its kind is still served; one whose kind is gone restricts until
 //! the kind is listed again. A list that is not whole takes nothing away, and the first one does not count. While a namespace
 //! is being deleted, what was in it restricts until it is gone, in whatever order its objects go. In one that was made anew
-//! nothing of the former one grants anything.
+//! nothing of the former one grants anything; for that, moments of our kinds and of namespaces are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,10 +40,6 @@ pub(super) struct Mirror {
     listed: BTreeSet<WatchedKind>,
     /// APIServices behind which other servers stand, by name.
     elsewhere: BTreeMap<SmolStr, Elsewhere>,
-    /// The last doubt about objects of each kind, for as long as no list settled it.
-    doubts: BTreeMap<WatchedKind, u64>,
-    /// How many doubts there were.
-    doubted: u64,
     pending: Option<Urgency>,
 }
 
@@ -63,8 +59,6 @@ struct Sight {
     at: Seen,
     /// Whether it is the first sight of its kind since the API server went back to an older state.
     begins: bool,
-    /// Whether it is after all doubts about its kind: what was doubted and is there is of the namespace that is there.
-    settles: bool,
 }
 
 /// Whether an object is valid, and the generation of its last good form.
@@ -78,15 +72,7 @@ struct Good {
 
 impl Mirror {
     pub(super) fn new(writer: CatalogWriter) -> Self {
-        Self {
-            writer,
-            good: BTreeMap::new(),
-            listed: BTreeSet::new(),
-            elsewhere: BTreeMap::new(),
-            doubts: BTreeMap::new(),
-            doubted: 0,
-            pending: None,
-        }
+        Self { writer, good: BTreeMap::new(), listed: BTreeSet::new(), elsewhere: BTreeMap::new(), pending: None }
     }
 
     /// Whether every kind has been listed.
@@ -130,9 +116,9 @@ impl Mirror {
         &self.elsewhere
     }
 
-    /// The kinds that are to be listed to settle doubts, each with the number of its last doubt.
-    pub(super) fn doubts(&self) -> &BTreeMap<WatchedKind, u64> {
-        &self.doubts
+    /// The kinds of which a list is owed: some object of theirs may be of another namespace than the one that is there.
+    pub(super) fn owed(&self) -> BTreeSet<WatchedKind> {
+        self.writer.read(|catalog| catalog.distrusted().map(|key| WatchedKind::Ours(key.kind)).collect())
     }
 
     /// Takes a notice in.
@@ -143,7 +129,7 @@ impl Mirror {
                 let _ = missing.send(self.listed(kind, listing));
             }
             Notice::Changed(kind, item) => {
-                let sight = Sight { at: self.moment(kind, item.version), begins: false, settles: false };
+                let sight = Sight { at: self.moment(kind, item.version), begins: false };
                 self.changed(item, sight);
                 self.seen(kind, sight.at.version);
             }
@@ -153,13 +139,8 @@ impl Mirror {
             }
             Notice::Departed(objects, namespaces) => {
                 for departure in objects {
-                    let is_it = |catalog: &Catalog| {
-                        catalog.get(&departure.key).is_some_and(|entry| entry.object.uid == departure.uid)
-                    };
-                    if self.writer.read(is_it) {
-                        let holder = namespaces.get(&departure.key.account).unwrap_or(&Holder::Gone);
-                        self.depart(&departure, holder);
-                    }
+                    let holder = namespaces.get(&departure.key.account).unwrap_or(&Holder::Leaving);
+                    self.depart(&departure, holder);
                 }
             }
             Notice::Seen(kind, version) => self.seen(kind, version),
@@ -184,28 +165,34 @@ impl Mirror {
             );
         }
         let at = Seen { epoch: listing.epoch, version: listing.version };
-        let settles = self.doubts.get(&kind).is_some_and(|last| *last <= listing.doubt);
-        if settles {
-            self.doubts.remove(&kind);
-        }
-        let sight = Sight { at, begins: self.vector().seen(kind).epoch != at.epoch, settles };
+        let sight = Sight { at, begins: self.vector().seen(kind).epoch != at.epoch };
         // First, for nothing that was seen before says anything about what comes now.
         self.writer.write(|catalog| catalog.begin(kind, at.epoch));
         let mut there = BTreeSet::new();
+        let mut missing = Vec::new();
         for item in listing.items {
-            there.insert(item.content.id());
+            let id = item.content.id();
+            if let (Content::Ours(stored), true) = (&item.content, whole) {
+                let uid_before = self.uid(&stored.object.key);
+                if let Some(uid) = uid_before.filter(|uid| *uid != stored.object.uid) {
+                    missing.push(Departure { key: stored.object.key.clone(), uid, version: at.version });
+                }
+            }
+            there.insert(id);
             self.changed(item, sight);
         }
-        let mut missing = Vec::new();
         for id in self.ids(kind).into_iter().filter(|id| !there.contains(id)) {
             let is_ours = matches!(id, Id::Ours(_));
             if whole || is_ours {
                 self.remove(&id);
             }
             if let (true, Id::Ours(key)) = (whole, id) {
-                let uid = self.writer.read(|catalog| catalog.get(&key).and_then(|entry| entry.object.uid.clone()));
+                let uid = self.uid(&key).flatten();
                 missing.push(Departure { key, uid, version: at.version });
             }
+        }
+        if whole && kind == WatchedKind::Namespace && self.writer.write(|catalog| catalog.keep_namespaces(at)) {
+            self.changes(Urgency::Restricts);
         }
         self.seen(kind, at.version);
         // Who has never had all of it cannot know what is missing.
@@ -213,6 +200,11 @@ impl Mirror {
             self.changes(Urgency::Restricts);
         }
         missing
+    }
+
+    /// The uid of an object; `None` when there is no such object.
+    fn uid(&self, key: &ObjectKey) -> Option<Option<SmolStr>> {
+        self.writer.read(|catalog| catalog.get(key).map(|entry| entry.object.uid.clone()))
     }
 
     /// Everything of a kind that is known.
@@ -246,7 +238,7 @@ impl Mirror {
                 entry.since.epoch = sight.at.epoch;
                 let before = |catalog: &Catalog| catalog.namespace(&name).is_some_and(|before| before.uid == entry.uid);
                 let is_another = !self.writer.read(before);
-                if self.writer.write(|catalog| catalog.insert_namespace(entry)) {
+                if self.writer.write(|catalog| catalog.insert_namespace(entry, sight.at)) {
                     self.changes(Urgency::Restricts);
                 }
                 if is_another {
@@ -312,11 +304,9 @@ impl Mirror {
                 change: 0,
             });
         });
-        let may_be_of_another = self.writer.read(|catalog| {
-            let is_behind = catalog.namespace(&key.account).is_some_and(|namespace| sight.at < namespace.since);
-            is_behind && !(sight.settles && catalog.is_distrusted(&key))
-        });
-        if may_be_of_another {
+        let is_behind =
+            |catalog: &Catalog| catalog.namespace(&key.account).is_some_and(|namespace| sight.at < namespace.since);
+        if self.writer.read(is_behind) {
             self.distrust(&key);
         } else {
             self.trust(&key);
@@ -343,8 +333,6 @@ impl Mirror {
         if self.writer.write(|catalog| catalog.distrust(key)) {
             self.changes(Urgency::Restricts);
         }
-        self.doubted = self.doubted.saturating_add(1);
-        self.doubts.insert(WatchedKind::Ours(key.kind), self.doubted);
     }
 
     fn trust(&mut self, key: &ObjectKey) {
@@ -404,33 +392,42 @@ impl Mirror {
         }
     }
 
-    /// An object is gone. What it restricts stays if its namespace is going with it; one of which it is known that it is
-    /// gone has taken everything with it. `holder` says what became of the namespace after the object was deleted.
+    /// An object is gone, and `holder` says what became of its namespace after that: the object's restrictions stay if that
+    /// is going too. Where it is gone, or another has its name, and its own watch has not told that yet, it counts as going.
     fn depart(&mut self, departure: &Departure, holder: &Holder) {
-        let Departure { key, version, .. } = departure;
+        let Departure { key, uid, version } = departure;
         let at = self.moment(WatchedKind::Ours(key.kind), *version);
-        self.good.remove(key);
-        self.writer.write(|catalog| {
-            let stays = catalog.namespace(&key.account).is_some_and(|namespace| {
-                let stands = matches!(holder, Holder::There(uid) if namespace.uid == **uid);
-                // What is known may be of before the answer, which is for the one to come then, or of after it, and then
-                // the object never was in it.
-                namespace.deleting || (!stands && namespace.since <= at)
-            });
-            if let Some(entry) = catalog.remove(key)
+        let is_it = self.uid(key).is_some_and(|known| known == *uid);
+        let changed = self.writer.write(|catalog| {
+            let known = catalog.namespace(&key.account);
+            let stands = known.is_some_and(|known| matches!(holder, Holder::There(uid) if known.uid == **uid));
+            let is_news = !stands && catalog.leave_namespace(&key.account, at);
+            let stays = match catalog.namespace(&key.account) {
+                Some(namespace) => namespace.is_leaving(),
+                // It may still be to come that it is there at all.
+                None => *holder == Holder::Leaving && catalog.vector().seen(WatchedKind::Namespace) < at,
+            };
+            if is_it
+                && let Some(entry) = catalog.remove(key)
                 && stays
             {
-                catalog.retain(entry.object);
+                catalog.retain(entry.object, at);
             }
+            is_it || is_news
         });
-        self.changes(Urgency::Restricts);
+        if is_it {
+            self.good.remove(key);
+        }
+        if changed {
+            self.changes(Urgency::Restricts);
+        }
     }
 
     fn remove(&mut self, id: &Id) {
         match id {
             Id::Ours(key) => self.restrict(key),
             Id::Namespace(name) => {
-                if self.writer.write(|catalog| catalog.remove_namespace(name)).is_some() {
+                if self.writer.write(|catalog| catalog.remove_namespace(name)) {
                     self.changes(Urgency::Restricts);
                 }
             }

@@ -7,7 +7,7 @@
 //! is asked for. While a watch is broken, what it last told stands; attempts grow rarer until a watch brings something.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,6 +38,13 @@ const FEWER: f64 = 5.0;
 const GRACE: Duration = Duration::from_secs(4);
 /// A watch that ends so soon has failed.
 const TOO_SHORT: Duration = Duration::from_secs(1);
+/// A watch that lived so long went well, even if it brought nothing.
+const LONG: Duration = Duration::from_secs(10);
+/// A list that is owed waits until the watch is so old.
+const OWED: Duration = Duration::from_secs(5);
+/// How long it is waited before the same is asked about departures, at least and at most.
+const AGAIN: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How often a kind that is not served is asked for.
 const ABSENT: Duration = Duration::from_millis(500);
 /// How often a kind whose definition stands must be missing until it counts as gone.
@@ -53,8 +60,8 @@ pub(super) struct Shared {
     pub lists: Arc<Semaphore>,
     /// Counts how often the API server went back: everything is listed again then.
     pub epoch: watch::Sender<u64>,
-    /// The kinds that are to be listed to settle doubts, each with the number of its last doubt.
-    pub doubts: watch::Receiver<BTreeMap<WatchedKind, u64>>,
+    /// The kinds of which a list is owed, whatever their watches tell.
+    pub owed: watch::Receiver<BTreeSet<WatchedKind>>,
     pub notices: mpsc::Sender<Notice>,
     pub metrics: Arc<Metrics>,
 }
@@ -76,8 +83,14 @@ pub(super) struct Watch {
     definition: String,
     /// Objects that were deleted, until it is known whether their kind was.
     departing: Vec<Departure>,
+    /// Not asked about before this.
+    ask_after: Instant,
     backoff: Backoff,
     failing: bool,
+    /// When the last watch began.
+    began: Instant,
+    /// Whether a watch has brought anything since the last list.
+    heard: bool,
 }
 
 /// What is known of a kind.
@@ -129,8 +142,11 @@ impl Watch {
             whole: false,
             definition: String::new(),
             departing: Vec::new(),
+            ask_after: Instant::now(),
             backoff: Backoff::new(),
             failing: false,
+            began: Instant::now(),
+            heard: false,
         }
     }
 
@@ -157,8 +173,7 @@ impl Watch {
             let _one_at_a_time = self.shared.lists.acquire().await;
             // What is listed while the server goes back may be of before.
             let epoch = *self.shared.epoch.borrow();
-            let doubt = self.shared.doubts.borrow().get(&self.kind).copied().unwrap_or(0);
-            list(&self.shared.server, self.kind, epoch, doubt).await
+            list(&self.shared.server, self.kind, epoch).await
         };
         let mut listing = listed?;
         self.shared.metrics.source_relist(watched_label(self.kind));
@@ -185,6 +200,7 @@ impl Watch {
         let is_first = !matches!(self.standing, Standing::Listed(_));
         self.standing = Standing::Listed(0);
         self.whole = listing.is_whole();
+        self.heard = false;
         if is_first && listing.definition == Holder::Leaving {
             tracing::error!(
                 kind = self.kind.as_str(),
@@ -230,17 +246,21 @@ impl Watch {
     /// A server that is behind what was seen accepts a watch and says nothing.
     async fn probe(&mut self) -> Result<Next, Failure> {
         let newest = newest(&self.shared.server, self.kind).await?;
-        self.shared.metrics.source_heard(watched_label(self.kind));
+        // Where the watch is refused nothing is heard.
+        if !self.failing {
+            self.shared.metrics.source_heard(watched_label(self.kind));
+        }
         Ok(if newest < self.seen { Next::List } else { Next::Follow })
     }
 
     async fn follow(&mut self) -> Result<Next, Failure> {
         let fewer = Duration::from_secs_f64(FEWER * dice()).as_secs();
         let seconds = SECONDS.saturating_sub(fewer);
-        let began = Instant::now();
-        let deadline = began + Duration::from_secs(seconds) + GRACE;
+        self.began = Instant::now();
+        let deadline = self.began + Duration::from_secs(seconds) + GRACE;
         let mut stream = self.shared.server.open(&resource::watch(self.kind, self.seen, seconds)).await?;
         let (epoch, mut epochs) = (self.epoch, self.shared.epoch.subscribe());
+        let (kind, owed_from, mut owed) = (self.kind, self.began + OWED, self.shared.owed.clone());
         let mut lines = Lines::default();
         let mut asked: Option<Asked> = self.ask();
         let mut heard = false;
@@ -252,6 +272,9 @@ impl Watch {
                     }
                     while let Some(line) = lines.take().map_err(|TooLong| Failure::TooLong(LONGEST))? {
                         let event = Event::read(self.kind, line).await?;
+                        if !self.settled(&event, &mut asked).await? {
+                            return Ok(Next::List);
+                        }
                         self.event(event).await?;
                         self.went_well();
                         heard = true;
@@ -268,15 +291,18 @@ impl Watch {
                     };
                 }
                 () = newer(&mut epochs, epoch) => return Ok(Next::List),
+                () = owes(&mut owed, kind, owed_from) => return Ok(Next::List),
             }
         }
-        // What was missing may be there by now, and what was there may have gone unseen.
-        let is_owed = !self.whole || self.shared.doubts.borrow().contains_key(&self.kind);
-        match (heard, began.elapsed() < TOO_SHORT) {
+        match (heard, self.began.elapsed() < TOO_SHORT) {
             (false, true) => Err(Failure::Unreachable("it ended the watch at once".to_owned())),
-            (true, _) | (false, false) if is_owed => Ok(Next::List),
+            // What was missing may be there by now, and what was there may have gone unseen.
+            (true, _) | (false, false) if !self.whole => Ok(Next::List),
             (true, _) => Ok(Next::Follow),
-            (false, false) => Ok(Next::Probe),
+            (false, false) => {
+                self.is_well();
+                Ok(Next::Probe)
+            }
         }
     }
 
@@ -317,8 +343,31 @@ impl Watch {
         Ok(())
     }
 
-    /// Asks whether more is going than the objects that were deleted.
+    /// Before another object takes the name of one that was deleted, it must be known what went with that. Whether the watch
+    /// can go on.
+    async fn settled(&mut self, event: &Event, asked: &mut Option<Asked>) -> Result<bool, Failure> {
+        let Event::Changed(Item { content: Content::Ours(stored), .. }) = event else { return Ok(true) };
+        while self.departing.iter().any(|departure| departure.key == stored.object.key) {
+            let Some(asking) = asked.take().or_else(|| self.ask_now()) else { break };
+            let (count, answer) = asking.await;
+            if let Err(failure) = &answer {
+                return Err(failure.clone());
+            }
+            match self.departed(count, answer).await {
+                Departed::Gone => {}
+                Departed::Held => break,
+                Departed::Unknown => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Asks whether more is going than the objects that were deleted, unless that was asked just now.
     fn ask(&self) -> Option<Asked> {
+        if Instant::now() < self.ask_after { None } else { self.ask_now() }
+    }
+
+    fn ask_now(&self) -> Option<Asked> {
         let definition = resource::definition(self.kind)?;
         let (count, namespaces) = departure::next(&self.departing);
         if count == 0 {
@@ -330,8 +379,11 @@ impl Watch {
 
     /// Lets go of the first so many objects that were deleted, if their kind is served as it was when it was listed.
     async fn departed(&mut self, count: usize, answer: Result<Surroundings, Failure>) -> Departed {
+        let pause = answer.as_ref().err().and_then(Failure::retry_after).unwrap_or_default();
+        self.ask_after = Instant::now() + pause.clamp(AGAIN, LONGEST_PAUSE);
         match answer {
             Ok(Surroundings { definition: Holder::There(uid), namespaces }) if uid == self.definition => {
+                self.ask_after = Instant::now();
                 let departed = self.departing.drain(..count.min(self.departing.len())).collect();
                 self.tell(Notice::Departed(departed, namespaces)).await;
                 Departed::Gone
@@ -397,16 +449,20 @@ impl Watch {
 
     /// Waits, and says how to go on.
     async fn failed(&mut self, during: Next, failure: Failure) -> Next {
-        if failure == Failure::Expired && during != Next::List {
+        if failure == Failure::Expired && during != Next::List && self.heard {
             tracing::info!(kind = self.kind.as_str(), "what was seen is too old to go on from; listing again");
             return Next::List;
         }
         self.shared.metrics.source_error(watched_label(self.kind));
+        if during == Next::Follow && self.began.elapsed() >= LONG {
+            self.backoff.reset();
+        }
         let wait = match (&failure, during) {
             (Failure::Unreachable(_), Next::Follow) => self.backoff.after_cut(dice()),
             _ => self.backoff.after(&failure, dice()),
         };
-        if std::mem::replace(&mut self.failing, true) {
+        let failed_before = std::mem::replace(&mut self.failing, true);
+        if failed_before {
             tracing::debug!(kind = self.kind.as_str(), error = %failure, ?wait, "still cannot watch");
         } else {
             tracing::warn!(
@@ -417,7 +473,8 @@ impl Watch {
         }
         tokio::time::sleep(wait).await;
         match failure {
-            Failure::Refused { .. } if during != Next::List => Next::Probe,
+            // One that is refused again and again brings nothing: a list does.
+            Failure::Refused { .. } if during != Next::List && !failed_before => Next::Probe,
             // What comes back may be an older state that has moved on past what was seen: only a list shows it.
             Failure::Unreachable(_)
             | Failure::Silent
@@ -432,6 +489,11 @@ impl Watch {
 
     fn went_well(&mut self) {
         self.shared.metrics.source_heard(watched_label(self.kind));
+        self.heard = true;
+        self.is_well();
+    }
+
+    fn is_well(&mut self) {
         self.backoff.reset();
         if std::mem::replace(&mut self.failing, false) {
             tracing::info!(kind = self.kind.as_str(), "watching again");
@@ -531,6 +593,14 @@ async fn next_piece(stream: &mut Stream, lines: &mut Lines) -> Result<bool, Fail
 /// Waits until the server has gone back once more.
 async fn newer(epochs: &mut watch::Receiver<u64>, epoch: u64) {
     if epochs.wait_for(|now| *now > epoch).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Waits until a list of a kind is owed, not before this.
+async fn owes(owed: &mut watch::Receiver<BTreeSet<WatchedKind>>, kind: WatchedKind, from: Instant) {
+    tokio::time::sleep_until(from).await;
+    if owed.wait_for(|owed| owed.contains(&kind)).await.is_err() {
         std::future::pending().await
     }
 }

@@ -94,7 +94,9 @@ fn a_namespace_that_goes_takes_everything_along() {
             root_mfa_optional: false,
         };
         writer.write(|catalog| {
-            catalog.insert_namespace(NamespaceEntry { facts, uid: "n".into(), deleting, since: Seen::default() })
+            let since = Seen::default();
+            let entry = NamespaceEntry { facts, uid: "n".into(), deleting, since, left: None };
+            catalog.insert_namespace(entry, since)
         });
     };
     namespace(false);

@@ -303,7 +303,9 @@ fn a_guardrail_that_meets_nobody_is_warned_of() {
             root_mfa_optional: false,
         };
         writer.write(|catalog| {
-            catalog.insert_namespace(NamespaceEntry { facts, uid: "n".into(), deleting: false, since: Seen::default() })
+            let since = Seen::default();
+            let entry = NamespaceEntry { facts, uid: "n".into(), deleting: false, since, left: None };
+            catalog.insert_namespace(entry, since)
         });
     }
     let of = |targets: Value| {

@@ -222,6 +222,56 @@ fn links_of_the_documents_lead_somewhere() {
 }
 
 /// What links call the headings of a document.
+#[test]
+fn a_question_by_arn_is_answered_as_the_same_question_of_a_caller() {
+    const WORLD: &str = r#"{"apiVersion": "kube-iam.dev/v1alpha1", "kind": "IamUser",
+    "metadata": {"name": "robot", "namespace": "shop"}, "spec": {
+      "identities": [{"kind": "ServiceAccount", "namespace": "shop", "name": "robot"}, {"kind": "User", "name": "rob"}],
+      "inlinePolicies": [{"name": "own", "statements": [
+        {"sid": "All", "effect": "Allow", "actions": ["k8s:*"], "resources": ["*"]},
+        {"sid": "Not", "effect": "Deny", "actions": ["k8s:list", "k8s:delete"],
+         "resources": ["arn:k8s:core::shop:configmaps/locked"]}]}]}}"#;
+    let folder = temporary("simulate");
+    fs::write(folder.join("world.yaml"), WORLD).unwrap();
+    let answer = |arguments: &str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_kube-iam"));
+        let output = program.args(arguments.split(' ')).arg("-f").arg(&folder).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), text)
+    };
+    let [by_user, by_account] = ["arn:k8s:iam::shop:user/robot", "arn:k8s:core::shop:serviceaccounts/robot"];
+    for (action, resource, question, code, found) in [
+        ("k8s:get", "configmaps/*", "get configmaps", 0, "Allow"),
+        ("k8s:list", "configmaps/*", "list configmaps", 1, "ExplicitDeny"),
+        ("k8s:list", "*", "list *", 1, "ExplicitDeny"),
+        ("k8s:*", "configmaps/locked", "* configmaps/locked", 1, "ExplicitDeny"),
+        ("k8s:*", "configmaps/open", "* configmaps/open", 0, "Allow"),
+        ("k8s:list", "secrets/*", "list secrets", 0, "Allow"),
+    ] {
+        let asked = answer(&format!("can-i {question} -n shop --as rob"));
+        assert_eq!(asked.0, code, "{question}: {}", asked.1);
+        for principal in [by_user, by_account] {
+            let arguments =
+                format!("simulate --principal {principal} --action {action} --resource arn:k8s:core::shop:{resource}");
+            let (simulated, text) = answer(&arguments);
+            assert_eq!((simulated, text.contains(found)), (code, true), "{arguments}: {text}");
+        }
+    }
+    for (principal, action, resource, why) in [
+        ("arn:k8s:iam::shop:user/robbie", "k8s:get", "*", "there is no such principal in force"),
+        ("arn:k8s:iam::shop:role/robot", "k8s:get", "*", "there is no such principal in force"),
+        ("arn:k8s:iam::shop:root", "k8s:get", "*", "there is no such principal in force"),
+        ("arn:k8s:iam::shop:group/robot", "k8s:get", "*", "expected a user, a role or a root"),
+        (by_user, "k8s:g*", "*", "expected one name, or * for all of them"),
+        (by_user, "k8s:get", "arn:k8s:core::shop:configmaps/l*", "found `configmaps/l*`"),
+        (by_user, "k8s:get", "arn:k8s:core::s*:configmaps/x", "found `s*`"),
+    ] {
+        let (code, text) = answer(&format!("simulate --principal {principal} --action {action} --resource {resource}"));
+        assert_eq!((code, text.contains(why)), (2, true), "{principal} {action} {resource}: {text}");
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
 fn anchors(text: &str) -> Vec<String> {
     let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
     let slug = |c: char| match c {

@@ -37,7 +37,8 @@ struct Admission {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let text = match &arguments.what {
         What::Authorization(config) => {
-            authorization_configuration(config.mode, &state(config)?.join(state_folder::AUTHORIZER_KUBECONFIG))
+            let kubeconfig = state(config)?.join(state_folder::AUTHORIZER_KUBECONFIG);
+            authorization_configuration(config.mode, &kubeconfig, None)
         }
         What::Admission(admission) => registration(admission)?,
     };

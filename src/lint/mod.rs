@@ -14,4 +14,4 @@ mod unattached;
 
 pub use finding::{Code, Finding, Severity};
 pub use object::of_object;
-pub use unattached::{not_attached, of_guardrail, of_world};
+pub use unattached::{not_attached, of_targets, of_world};

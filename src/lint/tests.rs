@@ -460,6 +460,7 @@ fn a_policy_that_nothing_names_or_that_meets_no_account_is_said_to_have_no_effec
     };
     let trust =
         json!({"statements": [{"sid": "A", "effect": "Allow", "principals": ["a"], "actions": ["sts:AssumeRole"]}]});
+    let for_all = json!([{"sid": "A", "effect": "Deny", "principals": ["*"], "actions": ["k8s:get"]}]);
     let input = Input {
         objects: vec![
             named(Kind::Policy, "of-user", &managed),
@@ -468,6 +469,12 @@ fn a_policy_that_nothing_names_or_that_meets_no_account_is_said_to_have_no_effec
             named(Kind::Policy, "boundary", &managed),
             named(Kind::Policy, "alone", &managed),
             named(Kind::Policy, "guardrail", &guardrail),
+            named(Kind::Policy, "of-nothing", &json!({"type": "Resource", "statements": for_all})),
+            named(
+                Kind::Policy,
+                "of-all",
+                &json!({"type": "Resource", "targets": {"resources": ["*"]}, "statements": for_all}),
+            ),
             guardrail_of("kube-iam-system", "by-name", &json!({"accounts": ["prod"]})),
             guardrail_of("kube-iam-system", "by-label", &json!({"accountSelector": {"matchLabels": {"env": "prod"}}})),
             guardrail_of("kube-iam-system", "everywhere", &json!(null)),
@@ -487,7 +494,10 @@ fn a_policy_that_nothing_names_or_that_meets_no_account_is_said_to_have_no_effec
     let findings = of_world(&world::build(&input));
     let found: Vec<(&str, &str)> =
         findings.iter().map(|(key, found)| (key.name.as_str(), found[0].path.as_str())).collect();
-    assert_eq!(found, [("of-no-label", "spec.targets"), ("with-a-typo", "spec.targets"), ("alone", "spec")]);
+    assert_eq!(
+        found,
+        [("of-no-label", "spec.targets"), ("with-a-typo", "spec.targets"), ("alone", "spec"), ("of-nothing", "spec")]
+    );
     assert!(findings.into_values().flatten().all(|finding| finding.code == Code::PolicyNotAttached));
 }
 

@@ -1,9 +1,9 @@
-//! Policies that have no effect: nothing names them, or no account is among their targets.
+//! Policies that have no effect: nothing names them, or nothing is among their targets.
 
 use std::collections::BTreeMap;
 
 use super::finding::{Code, Finding, Severity};
-use crate::world::{AccountTargets, Boundary, ManagedPolicy, ManagedPolicyType, ObjectKey, World};
+use crate::world::{AccountTargets, Boundary, ManagedPolicy, ManagedPolicyType, ObjectKey, ResourceTargets, World};
 
 /// The finding about a policy of type Managed that nothing names.
 pub fn not_attached() -> Finding {
@@ -25,8 +25,22 @@ fn targets_nobody() -> Finding {
     }
 }
 
-/// Whether a policy is a guardrail that no account meets. The management account does not count: guardrails do not bind it.
-pub fn of_guardrail(policy: &ManagedPolicy, world: &World) -> Option<Finding> {
+/// The finding about a Resource policy without targets.
+fn attached_to_nothing() -> Finding {
+    Finding {
+        code: Code::PolicyNotAttached,
+        severity: Severity::Warning,
+        path: "spec".to_owned(),
+        message: "a Resource policy without `targets` is attached to nothing, so it has no effect".to_owned(),
+    }
+}
+
+/// Whether a policy with targets has none: a Resource policy that declares none, or a guardrail that no account meets. The
+/// management account does not count: guardrails do not bind it.
+pub fn of_targets(policy: &ManagedPolicy, world: &World) -> Option<Finding> {
+    if policy.kind == ManagedPolicyType::Resource(ResourceTargets::Nothing) {
+        return Some(attached_to_nothing());
+    }
     let management = &world.settings.management_account;
     let targets = policy.kind.account_targets().filter(|_| policy.key.account == *management)?;
     let met = |targets: &AccountTargets| {
@@ -64,6 +78,6 @@ pub fn of_world(world: &World) -> BTreeMap<ObjectKey, Vec<Finding>> {
         | ManagedPolicyType::ResourceControl { .. } => false,
     });
     let unnamed = unnamed.map(|(policy, _)| (policy.key.clone(), vec![not_attached()]));
-    let guardrails = world.policies.iter().filter_map(|policy| Some((policy, of_guardrail(policy, world)?)));
-    unnamed.chain(guardrails.map(|(policy, finding)| (policy.key.clone(), vec![finding]))).collect()
+    let without = world.policies.iter().filter_map(|policy| Some((policy, of_targets(policy, world)?)));
+    unnamed.chain(without.map(|(policy, finding)| (policy.key.clone(), vec![finding]))).collect()
 }

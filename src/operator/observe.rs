@@ -48,8 +48,8 @@ pub(super) fn observe(
         lint: match key.kind {
             Kind::Policy => {
                 let policy = world.and_then(|world| Some((find(&world.policies, key, |policy| &policy.key)?, world)));
-                let guardrail = policy.and_then(|(policy, world)| lint::of_guardrail(policy, world));
-                lint::of_object(&entry.object, catalog.settings()).into_iter().chain(guardrail).collect()
+                let without = policy.and_then(|(policy, world)| lint::of_targets(policy, world));
+                lint::of_object(&entry.object, catalog.settings()).into_iter().chain(without).collect()
             }
             Kind::User | Kind::Group | Kind::Role => Vec::new(),
         },

@@ -97,8 +97,11 @@ pub fn admission_kubeconfig(hosts: &[String], identity: &ClientIdentity<'_>) -> 
 /// The AuthorizationConfiguration for `--authorization-config`: Node, then us, then RBAC, with the identities exempt
 /// that a control plane needs to start (`kubernetes-contract.md` B10).
 ///
-/// `kubeconfig` must be an absolute path on the machine of the API server. While shadowing, our failure is nobody's.
-pub fn authorization_configuration(mode: Mode, kubeconfig: &Path) -> String {
+/// `kubeconfig` must be an absolute path on the machine of the API server. `content` tells what is in it from what was in it
+/// before, where that is known: an API server that sees another file reads the kubeconfig anew only if a value in it changed,
+/// so some nanoseconds of a TTL say so. While shadowing, our failure is nobody's.
+pub fn authorization_configuration(mode: Mode, kubeconfig: &Path, content: Option<u64>) -> String {
+    let ttl = content.map_or_else(|| "5s".to_owned(), |content| format!("5.0{:08}s", content % 100_000_000));
     let failure_policy = match mode {
         Mode::Shadow => "NoOpinion",
         Mode::Coexist | Mode::Authoritative => "Deny",
@@ -113,7 +116,7 @@ authorizers:
   name: kube-iam
   webhook:
     authorizedTTL: 5s
-    unauthorizedTTL: 5s
+    unauthorizedTTL: {ttl}
     cacheAuthorizedRequests: false      # 1.34+; leave both out before
     cacheUnauthorizedRequests: false
     timeout: 3s
@@ -318,7 +321,7 @@ mod tests {
     #[test]
     fn our_failure_denies_in_every_mode_but_shadow() {
         for (mode, policy) in [(Mode::Shadow, "NoOpinion"), (Mode::Coexist, "Deny"), (Mode::Authoritative, "Deny")] {
-            let configuration = yaml(&authorization_configuration(mode, Path::new("/a b/x,}.kubeconfig")));
+            let configuration = yaml(&authorization_configuration(mode, Path::new("/a b/x,}.kubeconfig"), None));
             let webhook = &configuration["authorizers"][1]["webhook"];
             assert_eq!(webhook["failurePolicy"], policy);
             assert_eq!(webhook["connectionInfo"]["kubeConfigFile"], "/a b/x,}.kubeconfig");
@@ -326,5 +329,15 @@ mod tests {
             assert_eq!(configuration["authorizers"][0]["type"], "Node");
             assert_eq!(configuration["authorizers"][2]["type"], "RBAC");
         }
+    }
+
+    #[test]
+    fn another_kubeconfig_is_another_value() {
+        let ttl = |content| {
+            let text = authorization_configuration(Mode::Coexist, Path::new("/x"), content);
+            yaml(&text)["authorizers"][1]["webhook"]["unauthorizedTTL"].as_str().unwrap().to_owned()
+        };
+        let found = [None, Some(0), Some(7), Some(1_200_000_034)].map(ttl);
+        assert_eq!(found, ["5s", "5.000000000s", "5.000000007s", "5.000000034s"]);
     }
 }

@@ -344,7 +344,8 @@ impl Folder<'_> {
     fn are_written(&self, prepared: &Prepared) -> Result<Option<bool>, StateFolderError> {
         let configuration = read(&self.root.join(AUTHORIZATION_CONFIGURATION))?.unwrap_or_default();
         let written = configuration.lines().find_map(|line| line.strip_prefix(KUBECONFIG_MARK));
-        Ok(written.map(|written| written.trim() == fingerprint(&self.authorizer_kubeconfig(prepared))))
+        let expected = fingerprint(&self.authorizer_kubeconfig(prepared));
+        Ok(written.map(|written| u64::from_str_radix(written.trim(), 16) == Ok(expected)))
     }
 
     fn write_api_server_files(&self, prepared: &Prepared) -> Result<(), StateFolderError> {
@@ -363,9 +364,10 @@ impl Folder<'_> {
         };
         write(&admission, &admission_kubeconfig(&prepared.hosts, &identity))?;
         write(&self.root.join("admission-config.yaml"), &admission_configuration(&admission))?;
-        let mut configuration = authorization_configuration(self.settings.mode, &authorizer);
-        // An API server follows the configuration, not the kubeconfig: it reads both anew when this line changes.
-        configuration.push_str(&format!("{KUBECONFIG_MARK}{}\n", fingerprint(&kubeconfig)));
+        // An API server follows the configuration, not the kubeconfig.
+        let content = fingerprint(&kubeconfig);
+        let mut configuration = authorization_configuration(self.settings.mode, &authorizer, Some(content));
+        configuration.push_str(&format!("{KUBECONFIG_MARK}{content:016x}\n"));
         write(&self.root.join(AUTHORIZATION_CONFIGURATION), &configuration)
     }
 }
@@ -420,8 +422,8 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// What tells two texts apart; it gives nothing of them away.
-fn fingerprint(text: &str) -> String {
-    format!("{:016x}", SipHasher13::new().hash(text.as_bytes()))
+fn fingerprint(text: &str) -> u64 {
+    SipHasher13::new().hash(text.as_bytes())
 }
 
 pub(super) fn read(path: &Path) -> Result<Option<String>, StateFolderError> {

@@ -483,7 +483,7 @@ fn the_notes_print_the_configuration_that_the_program_writes() {
     ] {
         let notes = notes(&values);
         let kubeconfig = format!("{folder}/authorizer.kubeconfig");
-        let expected = authorization_configuration(mode, kubeconfig.as_ref());
+        let expected = authorization_configuration(mode, kubeconfig.as_ref(), None);
         let indented: String = expected.lines().map(|line| format!("     {line}\n")).collect();
         assert!(notes.contains(&indented), "{indented}\n---\n{notes}");
         assert_eq!(notes.contains("--set mode=coexist"), mode == Mode::Shadow, "{notes}");

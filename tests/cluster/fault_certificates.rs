@@ -34,7 +34,7 @@ const LONG: Duration = Duration::from_secs(600);
 /// A kube-iam whose authority is succeeded, seen from outside.
 struct Succession<'a> {
     installed: &'a Installed,
-    /// How often the API server has read its configuration anew.
+    /// How often the API server has put another configuration in use.
     reads: usize,
 }
 
@@ -56,7 +56,7 @@ impl<'a> Succession<'a> {
     }
 
     /// Waits until a step has been taken, and until everybody has followed: the registration trusts exactly these, the
-    /// API server has read its configuration anew. The load goes on meanwhile.
+    /// API server has put the new configuration in use. The load goes on meanwhile.
     #[track_caller]
     fn followed(&mut self, what: &str, step: impl Fn(&Self) -> bool, trusted: &[&str]) {
         let began = Instant::now();
@@ -96,10 +96,10 @@ impl<'a> Succession<'a> {
     }
 }
 
-/// How often the API server has found another configuration, as it says in its log.
+/// How often the API server has put another configuration in use, as it says in its log: with it, the kubeconfig.
 fn configurations(cluster: &Cluster) -> usize {
     let log = fs::read_to_string(cluster.folder().join("kube-apiserver.log")).unwrap();
-    log.lines().filter(|line| line.contains("found new authorization config data")).count()
+    log.lines().filter(|line| line.contains("reloaded authz config")).count()
 }
 
 /// Whom the generated kubeconfig trusts, PEM.
@@ -181,7 +181,7 @@ fn requesting(client: &Client, method: &'static str, path: &str, body: &Value, e
 
 #[test]
 fn no_call_fails_while_another_authority_takes_over() {
-    let installed = Installed::start(&["--mode", "coexist"]);
+    let mut installed = Installed::start(&["--mode", "coexist"]);
     let people = People::declare(&installed);
     let (alice, bob) = (Client::of(&people.alice), Client::of(&people.bob));
     let calls = Load::start(calling(&installed.kube_iam), 50);
@@ -215,13 +215,29 @@ fn no_call_fails_while_another_authority_takes_over() {
 
     succession.age("previous-ca.crt");
     succession.followed("steady", |succession| !succession.file("previous-ca.crt").exists(), &[&new]);
-    // Connections that are made now meet the new authority alone, on every way.
     installed.wait_until_registered().unwrap();
     assert!(people.are_answered_right());
 
     calls.stop().assert_clean("calls of the webhook", 50.0);
     reads.stop().assert_clean("reads through the API server", 20.0);
     writes.stop().assert_clean("writes through the API server", 10.0);
+
+    // Connections that are made now meet the new authority alone, on every way.
+    installed.kube_iam.kill();
+    installed.kube_iam.start_again();
+    installed.wait_until_registered().unwrap();
+    assert!(people.are_answered_right());
+}
+
+#[test]
+fn an_api_server_follows_an_authority_that_replaces_a_lost_one() {
+    let mut installed = Installed::start(&["--mode", "coexist"]);
+    let people = People::declare(&installed);
+    assert!(people.are_answered_right());
+    installed.kube_iam.kill();
+    fs::remove_dir_all(installed.kube_iam.state_dir().join("tls")).unwrap();
+    installed.kube_iam.start_again();
+    wait_until(RELOAD, || people.are_answered_right());
 }
 
 #[test]
@@ -240,7 +256,7 @@ fn no_request_is_refused_while_the_authority_of_somebody_else_is_replaced() {
     let old = provide();
     let [certificate, key] = ["tls.crt", "tls.key"].map(|name| provided.path().join(name).display().to_string());
     let flags = ["--mode", "coexist", "--tls-cert", &certificate, "--tls-key", &key];
-    let kube_iam = KubeIam::start(World::Folder(manifests.path().to_owned()), &flags);
+    let mut kube_iam = KubeIam::start(World::Folder(manifests.path().to_owned()), &flags);
     let options = Options { authorization_config: Some(kube_iam.authorization_config()), ..Options::default() };
     let cluster = Cluster::try_start(&options).unwrap();
     for create in [
@@ -262,4 +278,9 @@ fn no_request_is_refused_while_the_authority_of_somebody_else_is_replaced() {
     assert!(holds_within(RELOAD, || configurations(&cluster) >= before + 2), "the API server does not follow");
     thread::sleep(EACH);
     load.stop().assert_clean("reads through the API server", 10.0);
+
+    kube_iam.kill();
+    kube_iam.start_again();
+    let answer = Client::of(&cluster.client_certificate("alice", &[])).get("/api/v1/namespaces").unwrap();
+    assert_eq!(answer.status, 200, "on a connection of now");
 }

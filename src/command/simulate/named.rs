@@ -10,7 +10,8 @@ use super::super::facts::{self, Pairs};
 use super::super::output::{self, Answered, Format};
 use super::super::world::WorldArguments;
 use crate::decide::{
-    Action, Baseline, Caller, Cause, Context, Decision, Request, Resource, ResourceAccount, Verdict, decide,
+    AccountSlot, Action, Baseline, Caller, Cause, Context, Decision, Identity, OpenName, Request, Resource,
+    ResourceAccount, Rest, Slot, Verdict, decide,
 };
 use crate::mapping::one_line;
 use crate::name::Arn;
@@ -21,15 +22,15 @@ use crate::snapshot::Snapshot;
 /// Who, what, on what.
 #[derive(Clone, Debug, Args)]
 pub(in super::super) struct NamedArguments {
-    /// ARN of the principal
+    /// ARN of a user, a role, a root, a session, or a ServiceAccount with all that it is
     #[arg(long, value_name = "ARN", required = true)]
     principal: String,
 
-    /// Action, such as k8s:get or orders:Refund; repeat for several
+    /// Action, such as k8s:get or orders:Refund, or k8s:* for every one at once; repeat for several
     #[arg(long, value_name = "ACTION", required = true)]
     action: Vec<String>,
 
-    /// ARN of the resource, or *; repeat for several [default: *]
+    /// ARN of the resource, with * for all names, all namespaces or everything there; repeat for several [default: *]
     #[arg(long, value_name = "ARN")]
     resource: Vec<String>,
 
@@ -86,28 +87,96 @@ impl NamedArguments {
         ask: impl FnOnce(&Request<'_>) -> T,
     ) -> anyhow::Result<T> {
         let principal: Arn = self.principal.parse().with_context(|| format!("--principal `{}`", self.principal))?;
-        if !action.contains(':') {
-            bail!("--action `{action}`: expected service:name");
-        }
+        let action = match action.split_once(':') {
+            None => bail!("--action `{action}`: expected service:name"),
+            Some((service, "*")) => Action::AnyOf(service.into()),
+            Some((_, name)) if name.contains('*') => {
+                bail!("--action `{action}`: expected one name, or * for all of them")
+            }
+            Some(_) => Action::One(action.into()),
+        };
         let arn = match resource {
             "*" => None,
             text => Some(on_this_cluster(text.parse().with_context(|| format!("--resource `{text}`"))?, snapshot)?),
         };
         let account = match &arn {
             Some(arn) if arn.partition() == "k8s" && arn.account().is_empty() => ResourceAccount::Management,
+            Some(arn) if arn.partition() == "k8s" && arn.account() == "*" => ResourceAccount::All,
             Some(arn) if !arn.account().is_empty() => ResourceAccount::One(Cow::Borrowed(arn.account())),
             Some(_) | None => ResourceAccount::OfPrincipal,
         };
         let request = Request {
-            caller: Caller::Principal(Cow::Owned(principal)),
-            action: Action::One(action.into()),
-            resource: arn.as_ref().map_or(Resource::Any, Resource::one),
+            caller: caller(principal, snapshot).with_context(|| format!("--principal `{}`", self.principal))?,
+            action,
+            resource: arn
+                .as_ref()
+                .map_or(Ok(Resource::Any), asked)
+                .with_context(|| format!("--resource `{resource}`"))?,
             account,
             context: context(facts),
             baseline: Baseline::No,
         };
         Ok(ask(&request))
     }
+}
+
+/// Who a principal is. One of `iam` must be there, as it must in AWS. A ServiceAccount is whatever it is to the cluster, with
+/// the users that claim it.
+fn caller<'a>(principal: Arn, snapshot: &Snapshot) -> anyhow::Result<Caller<'a>> {
+    if principal.partition() != "k8s" {
+        return Ok(Caller::Principal(Cow::Owned(principal)));
+    }
+    let named = |plural: &str| principal.resource().strip_prefix(plural)?.strip_prefix('/');
+    if let ("core", Some(name)) = (principal.service(), named("serviceaccounts")) {
+        let user = format!("system:serviceaccount:{}:{name}", principal.account());
+        on_this_cluster(principal, snapshot)?;
+        return Ok(Caller::Identity(Identity { user: user.into(), groups: Vec::new() }));
+    }
+    if principal.service() == "iam" {
+        let is_there = if principal.resource() == "root" {
+            snapshot.account(principal.account()).root.is_some()
+        } else if named("user").is_some() {
+            snapshot.users_by_arn(&principal).next().is_some()
+        } else if named("role").is_some() {
+            snapshot.roles_by_arn(&principal).next().is_some()
+        } else {
+            bail!("expected a user, a role or a root");
+        };
+        if !is_there {
+            bail!("there is no such principal in force");
+        }
+    }
+    Ok(Caller::Principal(Cow::Owned(principal)))
+}
+
+/// What an ARN asks about: one resource, or all that a star stands for. No Kubernetes name has one, so in an ARN of ours it
+/// is no character.
+fn asked(arn: &Arn) -> anyhow::Result<Resource<'_>> {
+    let Resource::Arn(mut slots) = Resource::one(arn) else { return Ok(Resource::Any) };
+    if arn.partition() != "k8s" || !arn.as_str().contains('*') {
+        return Ok(Resource::Arn(slots));
+    }
+    let rest = arn.resource();
+    let prefix = rest.strip_suffix('*').filter(|prefix| prefix.ends_with('/'));
+    for slot in [arn.service(), arn.account(), prefix.unwrap_or(rest)] {
+        if slot.contains('*') && slot != "*" {
+            bail!("expected one name, or * for all of them; found `{slot}`");
+        }
+    }
+    if arn.service() == "*" {
+        slots.service = Slot::Any;
+    }
+    if arn.account() == "*" {
+        slots.account = AccountSlot::Any { except: Vec::new() };
+    }
+    match prefix {
+        _ if rest == "*" => slots.rest = Rest::Any,
+        Some(prefix) => {
+            slots.rest = Rest::Named { prefix: prefix.into(), except: Vec::new(), name: OpenName::Every };
+        }
+        None => {}
+    }
+    Ok(Resource::Arn(slots))
 }
 
 fn context<'a>(facts: &Pairs<'a>) -> Context<'a> {

@@ -276,6 +276,9 @@ impl Change<'_, '_> {
     ) {
         let ObjectKey { account, .. } = &self.key;
         let management = &self.settings.management_account;
+        if *now == ManagedPolicyType::Resource(ResourceTargets::Nothing) {
+            findings.warn("spec.targets", "without targets a Resource policy is attached to nothing");
+        }
         if account == management {
             if let Some(targets) = now.account_targets() {
                 catalog.read(|catalog| warn_of_targets(targets, management, catalog, findings));

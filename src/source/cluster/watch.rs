@@ -85,6 +85,8 @@ pub(super) struct Watch {
     departing: Vec<Departure>,
     /// Not asked about before this.
     ask_after: Instant,
+    /// Whether their definition was going, too, when it was last asked.
+    holds: bool,
     backoff: Backoff,
     failing: bool,
     /// When the last watch began.
@@ -143,6 +145,7 @@ impl Watch {
             definition: String::new(),
             departing: Vec::new(),
             ask_after: Instant::now(),
+            holds: false,
             backoff: Backoff::new(),
             failing: false,
             began: Instant::now(),
@@ -384,17 +387,19 @@ impl Watch {
         match answer {
             Ok(Surroundings { definition: Holder::There(uid), namespaces }) if uid == self.definition => {
                 self.ask_after = Instant::now();
+                self.holds = false;
                 let departed = self.departing.drain(..count.min(self.departing.len())).collect();
                 self.tell(Notice::Departed(departed, namespaces)).await;
                 Departed::Gone
             }
             Ok(Surroundings { definition: Holder::There(_), .. }) => Departed::Unknown,
             Ok(Surroundings { definition: Holder::Leaving | Holder::Gone, .. }) => {
-                tracing::error!(
-                    kind = self.kind.as_str(),
-                    objects = count,
-                    "objects were deleted together with their CustomResourceDefinition; their restrictions stay"
-                );
+                if !std::mem::replace(&mut self.holds, true) {
+                    tracing::error!(
+                        kind = self.kind.as_str(),
+                        "objects are deleted together with their CustomResourceDefinition; their restrictions stay"
+                    );
+                }
                 Departed::Held
             }
             Err(failure) => {

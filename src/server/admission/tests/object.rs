@@ -268,6 +268,12 @@ fn a_resource_policy_of_a_tenant_targets_its_own_resources() {
     let cluster_scoped = "spec.targets.resources[0]: `arn:k8s:core:::namespaces/a` has no account: what is cluster-scoped \
                           is of the management account, and this policy says nothing about it";
     assert_eq!(created(&targets("a", json!(["arn:k8s:core:::namespaces/a"])), &nothing), warned(&[cluster_scoped]));
+    let without = "spec.targets: without targets a Resource policy is attached to nothing";
+    for account in ["a", "kube-iam-system"] {
+        let mut policy = targets(account, json!([]));
+        policy["spec"].as_object_mut().unwrap().remove("targets");
+        assert_eq!(created(&policy, &nothing), warned(&[without]), "{account}");
+    }
     let old = targets("a", json!([own, foreign]));
     assert_eq!(changed(&old, &with(&old, "/spec/description", json!("x")), &nothing), admitted());
     assert_eq!(changed(&old, &targets("a", json!([foreign])), &nothing), admitted());

@@ -48,6 +48,9 @@ pub(super) struct Opened {
     pub(super) cluster: Option<Connection>,
 }
 
+/// Warnings about objects of a cluster.
+const MOST_WARNINGS: usize = 10;
+
 // === impl WorldArguments ===
 
 impl WorldArguments {
@@ -67,7 +70,14 @@ impl WorldArguments {
             eprintln!("warning: there is no IAM object{}", if cluster.is_some() { "" } else { " in the manifests" });
         }
         let world = world::build(&input);
-        warn(&world, if cluster.is_some() { "Namespace" } else { "Namespace manifest" });
+        let warnings = match cluster {
+            // Of what others wrote there, as much as leaves the answer in sight.
+            Some(_) => warnings(&world, "Namespace", MOST_WARNINGS),
+            None => warnings(&world, "Namespace manifest", usize::MAX),
+        };
+        for warning in warnings {
+            eprintln!("warning: {warning}");
+        }
         Ok(Opened { snapshot: Snapshot::compile(&world, Revision(1)), cluster })
     }
 
@@ -98,17 +108,25 @@ impl WorldArguments {
     }
 }
 
-fn warn(world: &World, namespace: &str) {
-    for (key, outcome) in &world.outcomes {
-        for finding in &outcome.findings {
+/// What is wrong with objects, up to so many of them.
+fn warnings(world: &World, namespace: &str, most: usize) -> Vec<String> {
+    let wrong = world.outcomes.iter().flat_map(|(key, outcome)| {
+        outcome.findings.iter().map(move |finding| {
             let place = outcome.place(finding).map(|place| format!("{place}: ")).unwrap_or_default();
             let path = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
-            eprintln!("warning: {place}{key}: {path}{} ({})", finding.message, finding.reason.as_str());
-        }
+            format!("{place}{key}: {path}{} ({})", finding.message, finding.reason.as_str())
+        })
+    });
+    let unseen = world.accounts_selected_unseen().into_iter();
+    let unseen = unseen
+        .map(|account| format!("account {account} has no {namespace}: guardrails that select by label apply to it"));
+    let mut all = wrong.chain(unseen);
+    let mut warnings: Vec<String> = all.by_ref().take(most).collect();
+    match all.count() {
+        0 => {}
+        more => warnings.push(format!("and {more} more; `kubectl get iam -A` shows what is not ready")),
     }
-    for account in world.accounts_selected_unseen() {
-        eprintln!("warning: account {account} has no {namespace}: guardrails that select by label apply to it");
-    }
+    warnings
 }
 
 /// The settings that flags name.
@@ -116,4 +134,30 @@ pub(super) fn settings(cluster: &str, management_account: &str, root: Option<&st
     let management_root =
         root.map(|root| user_name(root).map_err(|why| anyhow::anyhow!("--management-root: {why}"))).transpose()?;
     Ok(Settings { cluster: cluster.into(), management_account: management_account.into(), management_root })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::policy::tree::Node;
+    use crate::world::{Kind, Object, ObjectKey, Spec};
+
+    #[test]
+    fn what_is_wrong_elsewhere_leaves_the_answer_in_sight() {
+        let broken = |number: usize| Object {
+            key: ObjectKey { kind: Kind::Group, account: "shop".into(), name: format!("g{number:02}").into() },
+            uid: None,
+            spec: Spec::Read(Arc::new(Node::from(&serde_json::json!({"policies": ["missing"]})))),
+            last_good: None,
+            deleting: false,
+            origin: None,
+        };
+        let world = world::build(&Input { objects: (0..13).map(broken).collect(), ..Input::default() });
+        assert_eq!(warnings(&world, "Namespace", usize::MAX).len(), 13);
+        let some = warnings(&world, "Namespace", MOST_WARNINGS);
+        assert!(some[9].starts_with("IamGroup shop/g09: "), "{some:?}");
+        assert_eq!(some[10], "and 3 more; `kubectl get iam -A` shows what is not ready");
+    }
 }

@@ -152,7 +152,7 @@ impl Question<'_> {
             bail!("`{target}`: expected TYPE, TYPE.GROUP or TYPE/NAME");
         }
         let (group, plural, known) = kind::resolve(snapshot.kinds(), kind_text);
-        if !known {
+        if !known && kind_text != "*" {
             eprintln!("warning: no kind `{kind_text}` is known here; its scope counts as unknown");
         }
         let namespaced = snapshot.kinds().scope(&group, &plural) != Scope::Cluster;

@@ -1,4 +1,4 @@
-//! The README's way onto a cluster, walked as it stands there.
+//! The README's way onto a cluster, walked as it stands there; `-- --nocapture` shows what is printed on it.
 
 use std::fs;
 use std::time::Duration;
@@ -58,6 +58,7 @@ fn the_readme_leads_a_newcomer_onto_a_cluster() {
             output.stderr + &output.stdout
         };
         let printed = as_documented(&printed);
+        eprintln!("$ {command}\n{printed}");
         assert!(
             promise.is_kept_by(&printed),
             "`{command}` printed\n{printed}instead of what is promised:\n{}",

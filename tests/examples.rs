@@ -265,6 +265,7 @@ fn a_question_by_arn_is_answered_as_the_same_question_of_a_caller() {
         (by_user, "k8s:g*", "*", "expected one name, or * for all of them"),
         (by_user, "k8s:get", "arn:k8s:core::shop:configmaps/l*", "found `configmaps/l*`"),
         (by_user, "k8s:get", "arn:k8s:core::s*:configmaps/x", "found `s*`"),
+        (by_user, "k8s:get", "arn:k8s:core::*:nodes/x", "`nodes` are in no namespace"),
     ] {
         let (code, text) = answer(&format!("simulate --principal {principal} --action {action} --resource {resource}"));
         assert_eq!((code, text.contains(why)), (2, true), "{principal} {action} {resource}: {text}");

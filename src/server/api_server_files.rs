@@ -101,7 +101,7 @@ pub fn admission_kubeconfig(hosts: &[String], identity: &ClientIdentity<'_>) -> 
 /// before, where that is known: an API server that sees another file reads the kubeconfig anew only if a value in it changed,
 /// so some nanoseconds of a TTL say so. While shadowing, our failure is nobody's.
 pub fn authorization_configuration(mode: Mode, kubeconfig: &Path, content: Option<u64>) -> String {
-    let ttl = content.map_or_else(|| "5s".to_owned(), |content| format!("5.0{:08}s", content % 100_000_000));
+    let ttl = marked_ttl(content);
     let failure_policy = match mode {
         Mode::Shadow => "NoOpinion",
         Mode::Coexist | Mode::Authoritative => "Deny",
@@ -138,6 +138,12 @@ authorizers:
 - {{type: RBAC, name: rbac}}
 "#
     )
+}
+
+/// The time for which an API server of 1.33, which caches in any case, keeps what was not allowed: five seconds, and some
+/// nanoseconds that tell the content of the kubeconfig.
+pub(super) fn marked_ttl(content: Option<u64>) -> String {
+    content.map_or_else(|| "5s".to_owned(), |content| format!("5.0{:08}s", content % 100_000_000))
 }
 
 /// The AdmissionConfiguration for `--admission-control-config-file`: what the API server presents to our webhooks.
@@ -240,7 +246,7 @@ fn path_text(path: &Path) -> String {
     text(&path.to_string_lossy())
 }
 
-fn base64(text: &str) -> String {
+pub(super) fn base64(text: &str) -> String {
     serde_json::to_value(ByteString(text.as_bytes().to_vec()))
         .ok()
         .and_then(|value| value.as_str().map(str::to_owned))

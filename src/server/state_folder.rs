@@ -31,7 +31,7 @@ use siphasher::sip::SipHasher13;
 
 use super::api_server_files::{
     ClientIdentity, admission_configuration, admission_kubeconfig, authorization_configuration, authorizer_kubeconfig,
-    reachable,
+    base64, marked_ttl, reachable,
 };
 use super::authority::{Authority, AuthorityError, Pair, ServingNames};
 use super::private_file;
@@ -159,7 +159,7 @@ pub fn prepare(settings: &Settings, now: i64) -> Result<Tls, StateFolderError> {
     let folder = held.folder(settings, now);
     let prepared = folder.prepare(None)?;
     let tls = Tls::start(prepared.sources.clone(), settings.client_auth, now).map_err(StateFolderError::Tls)?;
-    folder.write_api_server_files(&prepared)?;
+    folder.write_api_server_files(&prepared, Edits::Replaced)?;
     Ok(tls)
 }
 
@@ -185,10 +185,10 @@ pub fn renew(settings: &Settings, tls: &Tls, now: i64, announced: Announced) -> 
             ServingSource::Files { authority, .. } => tls.authority() == *authority,
             ServingSource::SelfIssued(_) => true,
         };
-    if is_in_use && folder.are_written(&prepared)?.unwrap_or(!is_due) {
+    if is_in_use && folder.are_written(&prepared).unwrap_or(!is_due) {
         return Ok(());
     }
-    folder.write_api_server_files(&prepared)?;
+    folder.write_api_server_files(&prepared, Edits::Kept)?;
     tls.adopt(prepared.sources, now).map_err(StateFolderError::Tls)
 }
 
@@ -216,6 +216,13 @@ struct Held {
     tls: PathBuf,
     /// Held until the last write is done.
     _lock: File,
+}
+
+/// What becomes of what people wrote into the configuration for the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edits {
+    Kept,
+    Replaced,
 }
 
 /// What to serve with, and what an API server must know.
@@ -339,16 +346,29 @@ impl Folder<'_> {
         authorizer_kubeconfig(self.settings.address, &prepared.sources.trusted, &identity)
     }
 
-    /// Whether the files for the API server were written to the last: what the configuration says of the kubeconfig is
-    /// `None` where somebody took it out.
-    fn are_written(&self, prepared: &Prepared) -> Result<Option<bool>, StateFolderError> {
-        let configuration = read(&self.root.join(AUTHORIZATION_CONFIGURATION))?.unwrap_or_default();
-        let written = configuration.lines().find_map(|line| line.strip_prefix(KUBECONFIG_MARK));
-        let expected = fingerprint(&self.authorizer_kubeconfig(prepared));
-        Ok(written.map(|written| u64::from_str_radix(written.trim(), 16) == Ok(expected)))
+    /// Whether the files for the API server were written to the last, as the configuration says of the kubeconfig. Where
+    /// nobody can read that, or somebody took it out, the kubeconfig has our client certificate or it is not known: `None`.
+    fn are_written(&self, prepared: &Prepared) -> Option<bool> {
+        match self.written() {
+            Some((_, written)) => Some(written == fingerprint(&self.authorizer_kubeconfig(prepared))),
+            None => {
+                let pair = prepared.client_pair.as_ref()?;
+                let kubeconfig = std::fs::read_to_string(self.root.join(AUTHORIZER_KUBECONFIG)).ok()?;
+                (!kubeconfig.contains(&base64(&pair.certificate_pem))).then_some(false)
+            }
+        }
     }
 
-    fn write_api_server_files(&self, prepared: &Prepared) -> Result<(), StateFolderError> {
+    /// The configuration for the API server as it is, and which kubeconfig it was written with.
+    fn written(&self) -> Option<(String, u64)> {
+        // It may be somebody else's file by now: who may read it is theirs to say.
+        let configuration = std::fs::read_to_string(self.root.join(AUTHORIZATION_CONFIGURATION)).ok()?;
+        let mark = configuration.lines().find_map(|line| line.strip_prefix(KUBECONFIG_MARK))?;
+        let content = u64::from_str_radix(mark.trim(), 16).ok()?;
+        Some((configuration, content))
+    }
+
+    fn write_api_server_files(&self, prepared: &Prepared, edits: Edits) -> Result<(), StateFolderError> {
         let authorizer = self.root.join(AUTHORIZER_KUBECONFIG);
         let admission = self.root.join("admission.kubeconfig");
         let kubeconfig = self.authorizer_kubeconfig(prepared);
@@ -366,8 +386,17 @@ impl Folder<'_> {
         write(&self.root.join("admission-config.yaml"), &admission_configuration(&admission))?;
         // An API server follows the configuration, not the kubeconfig.
         let content = fingerprint(&kubeconfig);
-        let mut configuration = authorization_configuration(self.settings.mode, &authorizer, Some(content));
-        configuration.push_str(&format!("{KUBECONFIG_MARK}{content:016x}\n"));
+        let marked = |content: u64| [marked_ttl(Some(content)), format!("{KUBECONFIG_MARK}{content:016x}")];
+        let kept = self.written().filter(|_| edits == Edits::Kept).and_then(|(configuration, before)| {
+            let mut lines = marked(before).into_iter().zip(marked(content));
+            lines.try_fold(configuration, |text, (old, new)| {
+                (text.matches(&old).count() == 1).then(|| text.replace(&old, &new))
+            })
+        });
+        let configuration = kept.unwrap_or_else(|| {
+            let [_, mark] = marked(content);
+            format!("{}{mark}\n", authorization_configuration(self.settings.mode, &authorizer, Some(content)))
+        });
         write(&self.root.join(AUTHORIZATION_CONFIGURATION), &configuration)
     }
 }

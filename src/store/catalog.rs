@@ -63,7 +63,8 @@ pub struct Catalog {
     /// Sizes of the objects of each account, together.
     sizes: BTreeMap<SmolStr, usize>,
     namespaces: BTreeMap<SmolStr, NamespaceEntry>,
-    /// Objects that are gone, and restrict until their namespace is gone too or was seen to stand after that moment.
+    /// Objects that are gone, and restrict until their namespace is gone too or was seen to stand after that moment. Where
+    /// another has the name meanwhile, it is declared twice: neither grants anything, and both restrict.
     retained: BTreeMap<ObjectKey, (Object, Seen)>,
     /// Objects that may be of another namespace, which had the same name before: they grant nothing until they were seen in
     /// this one.
@@ -310,7 +311,6 @@ impl Catalog {
             self.unlearn(&key);
             self.learn(&entry.object);
         }
-        self.retained.remove(&key);
         if let Some(before) = self.entries.insert(key, entry) {
             self.changed.remove(&before.change);
         }
@@ -351,6 +351,27 @@ impl Catalog {
             self.next();
         }
         is_news
+    }
+
+    /// What is retained of a kind: objects, by name and uid.
+    pub fn retained(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, Option<&SmolStr>)> {
+        let of_kind = self.retained.iter().filter(move |(key, _)| key.kind == kind);
+        of_kind.map(|(key, (object, _))| (key, object.uid.as_ref()))
+    }
+
+    /// An object that was retained went on its own. Returns whether it was there.
+    pub fn forget(&mut self, key: &ObjectKey, uid: Option<&SmolStr>) -> bool {
+        let is_it = self.retained.get(key).is_some_and(|(object, _)| object.uid.as_ref() == uid);
+        if is_it {
+            self.retained.remove(key);
+            self.next();
+        }
+        is_it
+    }
+
+    /// Whether an object may be of another namespace.
+    pub fn is_distrusted(&self, key: &ObjectKey) -> bool {
+        self.distrusted.contains(key)
     }
 
     /// The objects that may be of another namespace.

@@ -203,6 +203,33 @@ async fn what_could_not_be_written_is_written_at_the_next_look() {
     std::fs::write(&kubeconfig, "edited").unwrap();
     look().unwrap();
     assert_eq!(site.file("authorizer.kubeconfig"), "edited");
+    // What they wrote into the configuration stays when it is told of another kubeconfig.
+    let path = site.folder.path().join("authorization-config.yaml");
+    let configuration = site.file("authorization-config.yaml");
+    let edited = configuration.replace("timeout: 3s", "timeout: 2s");
+    std::fs::write(&path, &edited).unwrap();
+    std::fs::remove_file(site.folder.path().join("tls/client.crt")).unwrap();
+    look().unwrap();
+    let renewed = site.file("authorization-config.yaml");
+    let changed: Vec<&str> = edited.lines().zip(renewed.lines()).filter(|(a, b)| a != b).map(|(_, b)| b).collect();
+    assert!(matches!(changed[..], [ttl, mark] if ttl.contains("TTL: 5.0") && mark.starts_with("# kubeconfig ")));
+    assert_eq!(call(&site, &read(&site)).await, 200);
+    // Where nobody can tell which kubeconfig it was written with, the certificate in that tells whether it is to be renewed.
+    for unmarked in
+        [renewed.lines().filter(|line| !line.starts_with("# ")).collect::<Vec<_>>().join("\n").as_bytes(), b"\xff"]
+    {
+        std::fs::write(&path, unmarked).unwrap();
+        look().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), unmarked);
+        std::fs::remove_file(site.folder.path().join("tls/client.crt")).unwrap();
+        std::fs::remove_file(&kubeconfig).unwrap();
+        std::fs::create_dir(&kubeconfig).unwrap();
+        assert!(look().is_err());
+        std::fs::remove_dir(&kubeconfig).unwrap();
+        std::fs::write(&kubeconfig, "with the certificate of before").unwrap();
+        look().unwrap();
+        assert_eq!(call(&site, &read(&site)).await, 200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ use crate::decide::{
     ResourceAccount, Rest, Slot, Verdict, decide,
 };
 use crate::mapping::one_line;
-use crate::name::Arn;
+use crate::name::{Arn, Scope};
 use crate::policy::condition::Instant;
 use crate::server::unix_now;
 use crate::snapshot::Snapshot;
@@ -22,7 +22,7 @@ use crate::snapshot::Snapshot;
 /// Who, what, on what.
 #[derive(Clone, Debug, Args)]
 pub(in super::super) struct NamedArguments {
-    /// ARN of a user, a role, a root, a session, or a ServiceAccount with all that it is
+    /// ARN of a user, a role, a root, a session, or a ServiceAccount, with the users that claim it
     #[arg(long, value_name = "ARN", required = true)]
     principal: String,
 
@@ -110,7 +110,7 @@ impl NamedArguments {
             action,
             resource: arn
                 .as_ref()
-                .map_or(Ok(Resource::Any), asked)
+                .map_or(Ok(Resource::Any), |arn| asked(arn, snapshot))
                 .with_context(|| format!("--resource `{resource}`"))?,
             account,
             context: context(facts),
@@ -151,7 +151,7 @@ fn caller<'a>(principal: Arn, snapshot: &Snapshot) -> anyhow::Result<Caller<'a>>
 
 /// What an ARN asks about: one resource, or all that a star stands for. No Kubernetes name has one, so in an ARN of ours it
 /// is no character.
-fn asked(arn: &Arn) -> anyhow::Result<Resource<'_>> {
+fn asked<'a>(arn: &'a Arn, snapshot: &Snapshot) -> anyhow::Result<Resource<'a>> {
     let Resource::Arn(mut slots) = Resource::one(arn) else { return Ok(Resource::Any) };
     if arn.partition() != "k8s" || !arn.as_str().contains('*') {
         return Ok(Resource::Arn(slots));
@@ -167,7 +167,14 @@ fn asked(arn: &Arn) -> anyhow::Result<Resource<'_>> {
         slots.service = Slot::Any;
     }
     if arn.account() == "*" {
-        slots.account = AccountSlot::Any { except: Vec::new() };
+        let plural = prefix.unwrap_or(rest).split('/').next().unwrap_or_default();
+        let group = if arn.service() == "core" { "" } else { arn.service() };
+        slots.account = match snapshot.kinds().scope(group, plural) {
+            Scope::Namespaced => AccountSlot::Any { except: Vec::new() },
+            Scope::Cluster => bail!("`{plural}` are in no namespace; leave the account empty"),
+            // It may be in no namespace, too.
+            Scope::Unknown => AccountSlot::Either,
+        };
     }
     match prefix {
         _ if rest == "*" => slots.rest = Rest::Any,
@@ -204,7 +211,11 @@ fn print(format: Format, decision: &Decision, action: &str, resource: &str) -> a
     let reason = reason(decision);
     match format {
         Format::Text => {
-            println!("{:<12} {action} {resource}: {reason}", decision.verdict.as_str());
+            let missing = match decision.missing_context_keys.as_slice() {
+                [] => String::new(),
+                keys => one_line(&format!(" (without {}: give --context KEY=VALUE)", keys.join(", "))),
+            };
+            println!("{:<12} {action} {resource}: {reason}{missing}", decision.verdict.as_str());
             Ok(())
         }
         Format::Json | Format::Yaml => output::print(

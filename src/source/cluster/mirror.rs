@@ -116,9 +116,13 @@ impl Mirror {
         &self.elsewhere
     }
 
-    /// The kinds of which a list is owed: some object of theirs may be of another namespace than the one that is there.
+    /// The kinds of which a list is owed: some object of theirs may be of another namespace than the one that is there. One
+    /// that is deleted is no reason: it grants nothing anyway.
     pub(super) fn owed(&self) -> BTreeSet<WatchedKind> {
-        self.writer.read(|catalog| catalog.distrusted().map(|key| WatchedKind::Ours(key.kind)).collect())
+        self.writer.read(|catalog| {
+            let living = |key: &&ObjectKey| catalog.get(key).is_some_and(|entry| !entry.object.deleting);
+            catalog.distrusted().filter(living).map(|key| WatchedKind::Ours(key.kind)).collect()
+        })
     }
 
     /// Takes a notice in.
@@ -170,15 +174,25 @@ impl Mirror {
         self.writer.write(|catalog| catalog.begin(kind, at.epoch));
         let mut there = BTreeSet::new();
         let mut missing = Vec::new();
+        let mut new = Vec::new();
         for item in listing.items {
-            let id = item.content.id();
             if let (Content::Ours(stored), true) = (&item.content, whole) {
-                let uid_before = self.uid(&stored.object.key);
-                if let Some(uid) = uid_before.filter(|uid| *uid != stored.object.uid) {
-                    missing.push(Departure { key: stored.object.key.clone(), uid, version: at.version });
+                let key = &stored.object.key;
+                let (uid_before, is_distrusted) =
+                    (self.uid(key), self.writer.read(|catalog| catalog.is_distrusted(key)));
+                if is_distrusted || uid_before.as_ref() != Some(&stored.object.uid) {
+                    new.push(key.clone());
+                }
+                if uid_before.is_some_and(|uid| uid != stored.object.uid) {
+                    // What it restricted stays until it is known what went with it.
+                    self.writer.write(|catalog| {
+                        if let Some(before) = catalog.get(key).map(|before| before.object.clone()) {
+                            catalog.retain(before, at);
+                        }
+                    });
                 }
             }
-            there.insert(id);
+            there.insert(item.content.id());
             self.changed(item, sight);
         }
         for id in self.ids(kind).into_iter().filter(|id| !there.contains(id)) {
@@ -190,6 +204,21 @@ impl Mirror {
                 let uid = self.uid(&key).flatten();
                 missing.push(Departure { key, uid, version: at.version });
             }
+        }
+        if let (WatchedKind::Ours(kind), true) = (kind, whole) {
+            self.writer.read(|catalog| {
+                let retained = catalog.retained(kind);
+                missing.extend(retained.map(|(key, uid)| Departure {
+                    key: key.clone(),
+                    uid: uid.cloned(),
+                    version: at.version,
+                }));
+            });
+        }
+        // Of what is new beside them it is not known either whose namespace it is in.
+        let accounts: BTreeSet<&SmolStr> = missing.iter().map(|departure| &departure.key.account).collect();
+        for key in new.iter().filter(|key| accounts.contains(&key.account)) {
+            self.distrust(key);
         }
         if whole && kind == WatchedKind::Namespace && self.writer.write(|catalog| catalog.keep_namespaces(at)) {
             self.changes(Urgency::Restricts);
@@ -314,17 +343,20 @@ impl Mirror {
     }
 
     /// A namespace is another than before, if there was one. Objects that were seen in it before all that happened to the
-    /// former one was told may be of that.
+    /// former one was told may be of that; afterwards none is.
     fn suspect(&mut self, account: &str) {
         for kind in Kind::ALL {
-            let doubtful: Vec<ObjectKey> = self.writer.read(|catalog| {
+            let (is_behind, held): (bool, Vec<ObjectKey>) = self.writer.read(|catalog| {
                 let seen = catalog.vector().seen(WatchedKind::Ours(kind));
                 let is_behind = catalog.namespace(account).is_some_and(|namespace| seen < namespace.since);
-                let held = catalog.held(kind, account).map(|entry| entry.object.key.clone());
-                held.filter(|_| is_behind).collect()
+                (is_behind, catalog.held(kind, account).map(|entry| entry.object.key.clone()).collect())
             });
-            for key in doubtful {
-                self.distrust(&key);
+            for key in held {
+                if is_behind {
+                    self.distrust(&key);
+                } else {
+                    self.trust(&key);
+                }
             }
         }
     }
@@ -398,28 +430,36 @@ impl Mirror {
         let Departure { key, uid, version } = departure;
         let at = self.moment(WatchedKind::Ours(key.kind), *version);
         let is_it = self.uid(key).is_some_and(|known| known == *uid);
-        let changed = self.writer.write(|catalog| {
+        let (changed, trusted) = self.writer.write(|catalog| {
             let known = catalog.namespace(&key.account);
             let stands = known.is_some_and(|known| matches!(holder, Holder::There(uid) if known.uid == **uid));
             let is_news = !stands && catalog.leave_namespace(&key.account, at);
-            let stays = match catalog.namespace(&key.account) {
-                Some(namespace) => namespace.is_leaving(),
+            let (stays, trusts) = match catalog.namespace(&key.account) {
+                Some(namespace) => (namespace.is_leaving(), !namespace.is_leaving() && namespace.since <= at),
                 // It may still be to come that it is there at all.
-                None => *holder == Holder::Leaving && catalog.vector().seen(WatchedKind::Namespace) < at,
+                None => (*holder == Holder::Leaving && catalog.vector().seen(WatchedKind::Namespace) < at, false),
             };
-            if is_it
-                && let Some(entry) = catalog.remove(key)
-                && stays
-            {
-                catalog.retain(entry.object, at);
-            }
-            is_it || is_news
+            let removed = if is_it { catalog.remove(key) } else { None };
+            let forgotten = match (removed, stays) {
+                (Some(entry), true) => {
+                    catalog.retain(entry.object, at);
+                    false
+                }
+                (None, true) => false,
+                (_, false) => catalog.forget(key, uid.as_ref()),
+            };
+            let beside = |other: &&ObjectKey| trusts && (other.kind, &other.account) == (key.kind, &key.account);
+            let trusted: Vec<ObjectKey> = catalog.distrusted().filter(beside).cloned().collect();
+            (is_it || is_news || forgotten, trusted)
         });
         if is_it {
             self.good.remove(key);
         }
         if changed {
             self.changes(Urgency::Restricts);
+        }
+        for key in trusted {
+            self.trust(&key);
         }
     }
 

@@ -45,6 +45,8 @@ const OWED: Duration = Duration::from_secs(5);
 /// How long it is waited before the same is asked about departures, at least and at most.
 const AGAIN: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The same where their kind is being deleted.
+const HELD: Duration = Duration::from_secs(5);
 /// How often a kind that is not served is asked for.
 const ABSENT: Duration = Duration::from_millis(500);
 /// How often a kind whose definition stands must be missing until it counts as gone.
@@ -226,6 +228,7 @@ impl Watch {
         let (told, missing) = oneshot::channel();
         self.tell(Notice::Listed(self.kind, listing, told)).await;
         self.departing = missing.await.unwrap_or_default();
+        self.ask_after = Instant::now();
         Ok(Next::Follow)
     }
 
@@ -293,6 +296,9 @@ impl Watch {
                         Departed::Unknown => return Ok(Next::List),
                     };
                 }
+                () = tokio::time::sleep_until(self.ask_after), if asked.is_none() && !self.departing.is_empty() => {
+                    asked = self.ask_now();
+                }
                 () = newer(&mut epochs, epoch) => return Ok(Next::List),
                 () = owes(&mut owed, kind, owed_from) => return Ok(Next::List),
             }
@@ -346,11 +352,11 @@ impl Watch {
         Ok(())
     }
 
-    /// Before another object takes the name of one that was deleted, it must be known what went with that. Whether the watch
-    /// can go on.
+    /// Before another object counts in an account in which one was deleted, it must be known what went with that. Whether
+    /// the watch can go on.
     async fn settled(&mut self, event: &Event, asked: &mut Option<Asked>) -> Result<bool, Failure> {
         let Event::Changed(Item { content: Content::Ours(stored), .. }) = event else { return Ok(true) };
-        while self.departing.iter().any(|departure| departure.key == stored.object.key) {
+        while self.departing.iter().any(|departure| departure.key.account == stored.object.key.account) {
             let Some(asking) = asked.take().or_else(|| self.ask_now()) else { break };
             let (count, answer) = asking.await;
             if let Err(failure) = &answer {
@@ -382,8 +388,11 @@ impl Watch {
 
     /// Lets go of the first so many objects that were deleted, if their kind is served as it was when it was listed.
     async fn departed(&mut self, count: usize, answer: Result<Surroundings, Failure>) -> Departed {
-        let pause = answer.as_ref().err().and_then(Failure::retry_after).unwrap_or_default();
-        self.ask_after = Instant::now() + pause.clamp(AGAIN, LONGEST_PAUSE);
+        let pause = match &answer {
+            Err(failure) => failure.retry_after().unwrap_or_default().clamp(AGAIN, LONGEST_PAUSE),
+            Ok(_) => HELD,
+        };
+        self.ask_after = Instant::now() + pause;
         match answer {
             Ok(Surroundings { definition: Holder::There(uid), namespaces }) if uid == self.definition => {
                 self.ask_after = Instant::now();

@@ -37,9 +37,9 @@ const QUESTIONS: &[&str] = &[
     "explain --principal arn:k8s:iam::payments:user/erin --action k8s:get --resource arn:k8s:core::payments:secrets/db",
     "simulate --principal arn:k8s:iam::payments:user/bob --action k8s:get --action k8s:delete --resource \
      arn:k8s:apps::payments:deployments/web --resource arn:k8s:apps::staging:deployments/web",
-    "simulate --principal arn:k8s:iam::payments:user/frank --action k8s:get --resource \
+    "simulate --principal arn:k8s:iam::audit:user/frank --action k8s:get --resource \
      arn:k8s:core::payments:configmaps/ledger -o json",
-    "simulate --principal arn:k8s:iam::payments:user/otto --action http:get --resource arn:k8s:url:::/metrics --context a=b",
+    "simulate --principal arn:k8s:iam::payments:user/erin --action http:get --resource arn:k8s:url:::/metrics --context a=b",
 ];
 
 /// The questions that the examples answer in their comments.

@@ -65,7 +65,7 @@ pub struct Catalog {
     namespaces: BTreeMap<SmolStr, NamespaceEntry>,
     /// Objects that are gone, and restrict until their namespace is gone too or was seen to stand after that moment. Where
     /// another has the name meanwhile, it is declared twice: neither grants anything, and both restrict.
-    retained: BTreeMap<ObjectKey, (Object, Seen)>,
+    retained: BTreeMap<(ObjectKey, Option<SmolStr>), (Object, Seen)>,
     /// Objects that may be of another namespace, which had the same name before: they grant nothing until they were seen in
     /// this one.
     distrusted: BTreeSet<ObjectKey>,
@@ -332,7 +332,7 @@ impl Catalog {
     /// decisions know of it.
     pub fn retain(&mut self, object: Object, at: Seen) {
         self.next();
-        self.retained.insert(object.key.clone(), (Object { deleting: true, ..object }, at));
+        self.retained.insert((object.key.clone(), object.uid.clone()), (Object { deleting: true, ..object }, at));
     }
 
     /// An object may be of another namespace, which had the same name before. Only decisions know of it.
@@ -355,15 +355,13 @@ impl Catalog {
 
     /// What is retained of a kind: objects, by name and uid.
     pub fn retained(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, Option<&SmolStr>)> {
-        let of_kind = self.retained.iter().filter(move |(key, _)| key.kind == kind);
-        of_kind.map(|(key, (object, _))| (key, object.uid.as_ref()))
+        self.retained.keys().filter(move |(key, _)| key.kind == kind).map(|(key, uid)| (key, uid.as_ref()))
     }
 
-    /// An object that was retained went on its own. Returns whether it was there.
+    /// An object that was retained went on its own, or is there after all. Returns whether it was.
     pub fn forget(&mut self, key: &ObjectKey, uid: Option<&SmolStr>) -> bool {
-        let is_it = self.retained.get(key).is_some_and(|(object, _)| object.uid.as_ref() == uid);
+        let is_it = self.retained.remove(&(key.clone(), uid.cloned())).is_some();
         if is_it {
-            self.retained.remove(key);
             self.next();
         }
         is_it
@@ -468,7 +466,7 @@ impl Catalog {
     /// What was retained in such a namespace since such a moment goes. Returns whether there was any.
     fn release(&mut self, is_it: impl Fn(&SmolStr, &Seen) -> bool) -> bool {
         let before = self.retained.len();
-        self.retained.retain(|key, (_, since)| !is_it(&key.account, since));
+        self.retained.retain(|(key, _), (_, since)| !is_it(&key.account, since));
         let released = self.retained.len() != before;
         if released {
             self.next();

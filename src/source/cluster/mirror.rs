@@ -137,6 +137,15 @@ impl Mirror {
                 self.changed(item, sight);
                 self.seen(kind, sight.at.version);
             }
+            Notice::Unsettled(kind, item) => {
+                let sight = Sight { at: self.moment(kind, item.version), begins: false };
+                let id = item.content.id();
+                self.changed(item, sight);
+                if let Id::Ours(key) = id {
+                    self.distrust(&key);
+                }
+                self.seen(kind, sight.at.version);
+            }
             Notice::Deleted(kind, item) => {
                 self.remove(&item.content.id());
                 self.seen(kind, item.version);
@@ -183,13 +192,10 @@ impl Mirror {
                 if is_distrusted || uid_before.as_ref() != Some(&stored.object.uid) {
                     new.push(key.clone());
                 }
-                if uid_before.is_some_and(|uid| uid != stored.object.uid) {
-                    // What it restricted stays until it is known what went with it.
-                    self.writer.write(|catalog| {
-                        if let Some(before) = catalog.get(key).map(|before| before.object.clone()) {
-                            catalog.retain(before, at);
-                        }
-                    });
+                // After the API server went back, what is retained may be there again.
+                let uid = stored.object.uid.as_ref();
+                if self.writer.write(|catalog| catalog.forget(key, uid)) {
+                    self.changes(Urgency::Grants);
                 }
             }
             there.insert(item.content.id());
@@ -288,8 +294,11 @@ impl Mirror {
     fn stored(&mut self, version: u64, stored: Stored, sight: Sight) {
         let Stored { mut object, generation, finalizers, status, recorded } = stored;
         let before = self.writer.read(|catalog| catalog.get(&object.key).cloned());
-        // Another object of the same name inherits nothing.
+        // Another object of the same name inherits nothing. What it restricted stays until it is known what went with it.
         let same_object = before.as_ref().filter(|before| before.object.uid == object.uid);
+        if let (Some(before), None) = (&before, same_object) {
+            self.writer.write(|catalog| catalog.retain(before.object.clone(), sight.at));
+        }
         let good = match world::check(&object).is_empty() {
             true => Good { now: true, generation },
             false => {

@@ -20,6 +20,8 @@ pub(super) enum Notice {
     Listed(WatchedKind, Listing, oneshot::Sender<Vec<Departure>>),
     /// An object is there, or is another now.
     Changed(WatchedKind, Item),
+    /// The same, while it is not known whether its namespace stands: an object in it was deleted just before.
+    Unsettled(WatchedKind, Item),
     /// An object was deleted. One of ours grants nothing any more, and goes when it is told to have departed: it may have
     /// been deleted together with its kind.
     Deleted(WatchedKind, Item),

@@ -321,6 +321,8 @@ fn another_object_of_the_same_name_inherits_nothing() {
     fixture.change(&invalid(3));
     let other = with(invalid(4), 4, "/metadata/uid", json!("another"));
     fixture.change(&other);
+    assert_eq!(fixture.statements(), ["Deny D"], "nobody has told what became of the former one");
+    fixture.depart(&policy(4));
     assert_eq!(fixture.statements(), [""; 0]);
 }
 
@@ -679,7 +681,7 @@ fn after_the_api_server_went_back_the_versions_of_before_say_nothing() {
 #[test]
 fn what_is_retained_goes_when_its_namespace_is_seen_to_stand_later() {
     // A backup of before the deletion was restored: with what is known to be an older state, and with one that has moved on.
-    for (epoch, version) in [(1, 3), (0, 50)] {
+    for (epoch, version, is_there) in [(1, 3, false), (0, 50, false), (1, 3, true), (0, 50, true)] {
         let mut fixture = Fixture::new();
         fixture.change(&policy(2));
         fixture.delete(&policy(5));
@@ -688,10 +690,12 @@ fn what_is_retained_goes_when_its_namespace_is_seen_to_stand_later() {
         fixture.change(&namespace(4, &json!({"labels": {"a": "b"}})));
         assert_eq!(fixture.statements(), ["Deny D"], "that was before");
         fixture.epoch = epoch;
-        fixture.list(POLICIES, version, &[]);
+        let there: &[Json] = if is_there { &[policy(2)] } else { &[] };
+        fixture.list(POLICIES, version, there);
         assert_eq!(fixture.statements(), ["Deny D"]);
         fixture.list(WatchedKind::Namespace, version, &[namespace(1, &json!({}))]);
-        assert_eq!(fixture.statements(), [""; 0]);
+        let expected: &[&str] = if is_there { &["Allow A", "Deny D"] } else { &[] };
+        assert_eq!(fixture.statements(), expected);
         fixture.change(&policy(version + 1));
         assert_eq!(fixture.statements(), ["Allow A", "Deny D"]);
     }
@@ -734,6 +738,17 @@ fn an_object_that_went_tells_that_its_namespace_did() {
         fixture.mirror.apply(Notice::Departed(missing, [("shop".into(), became)].into()));
         assert_eq!(fixture.statements(), expected);
     }
+    // And with what is told before the answer, where that cannot be had.
+    let mut fixture = Fixture::new();
+    fixture.change(&policy(2));
+    fixture.delete(&policy(5));
+    for object in [&new, &beside] {
+        fixture.mirror.apply(Notice::Unsettled(POLICIES, item(object)));
+    }
+    assert_eq!(fixture.statements(), ["Deny D"; 3]);
+    assert_eq!(fixture.mirror.owed(), [POLICIES].into());
+    fixture.depart_with(&policy(5), Holder::There("shop".to_owned()));
+    assert_eq!(fixture.statements(), ["Allow A", "Deny D", "Allow A", "Deny D"]);
     // A list that finds another object under the name tells it, too.
     let mut fixture = Fixture::new();
     fixture.change(&policy(2));

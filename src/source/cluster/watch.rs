@@ -40,13 +40,13 @@ const GRACE: Duration = Duration::from_secs(4);
 const TOO_SHORT: Duration = Duration::from_secs(1);
 /// A watch that lived so long went well, even if it brought nothing.
 const LONG: Duration = Duration::from_secs(10);
-/// A list that is owed waits until the watch is so old.
+/// A list that is owed waits until the watch is so old; twice as long after each one that did not settle what it was for, so
+/// many times.
 const OWED: Duration = Duration::from_secs(5);
-/// How long it is waited before the same is asked about departures, at least and at most.
+const OWED_DOUBLINGS: u32 = 4;
+/// How long it is waited before the same is asked about departures, at first and at most.
 const AGAIN: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// The same where their kind is being deleted.
-const HELD: Duration = Duration::from_secs(5);
 /// How often a kind that is not served is asked for.
 const ABSENT: Duration = Duration::from_millis(500);
 /// How often a kind whose definition stands must be missing until it counts as gone.
@@ -87,8 +87,10 @@ pub(super) struct Watch {
     departing: Vec<Departure>,
     /// Not asked about before this.
     ask_after: Instant,
-    /// Whether their definition was going, too, when it was last asked.
-    holds: bool,
+    /// How long it is waited after the next question in vain; none was in vain yet where it is the first.
+    ask_pause: Duration,
+    /// How many lists that were owed came one after the other.
+    owed_lists: u32,
     backoff: Backoff,
     failing: bool,
     /// When the last watch began.
@@ -147,7 +149,8 @@ impl Watch {
             definition: String::new(),
             departing: Vec::new(),
             ask_after: Instant::now(),
-            holds: false,
+            ask_pause: AGAIN,
+            owed_lists: 0,
             backoff: Backoff::new(),
             failing: false,
             began: Instant::now(),
@@ -228,7 +231,6 @@ impl Watch {
         let (told, missing) = oneshot::channel();
         self.tell(Notice::Listed(self.kind, listing, told)).await;
         self.departing = missing.await.unwrap_or_default();
-        self.ask_after = Instant::now();
         Ok(Next::Follow)
     }
 
@@ -266,7 +268,11 @@ impl Watch {
         let deadline = self.began + Duration::from_secs(seconds) + GRACE;
         let mut stream = self.shared.server.open(&resource::watch(self.kind, self.seen, seconds)).await?;
         let (epoch, mut epochs) = (self.epoch, self.shared.epoch.subscribe());
-        let (kind, owed_from, mut owed) = (self.kind, self.began + OWED, self.shared.owed.clone());
+        let (kind, mut owed) = (self.kind, self.shared.owed.clone());
+        if !owed.borrow().contains(&kind) {
+            self.owed_lists = 0;
+        }
+        let owed_from = self.began + OWED.saturating_mul(1 << self.owed_lists.min(OWED_DOUBLINGS));
         let mut lines = Lines::default();
         let mut asked: Option<Asked> = self.ask();
         let mut heard = false;
@@ -278,10 +284,12 @@ impl Watch {
                     }
                     while let Some(line) = lines.take().map_err(|TooLong| Failure::TooLong(LONGEST))? {
                         let event = Event::read(self.kind, line).await?;
-                        if !self.settled(&event, &mut asked).await? {
-                            return Ok(Next::List);
-                        }
-                        self.event(event).await?;
+                        let is_settled = match self.settle(&event, &mut asked).await {
+                            Departed::Gone => true,
+                            Departed::Held => false,
+                            Departed::Unknown => return Ok(Next::List),
+                        };
+                        self.event(event, is_settled).await?;
                         self.went_well();
                         heard = true;
                     }
@@ -297,10 +305,13 @@ impl Watch {
                     };
                 }
                 () = tokio::time::sleep_until(self.ask_after), if asked.is_none() && !self.departing.is_empty() => {
-                    asked = self.ask_now();
+                    asked = self.ask();
                 }
                 () = newer(&mut epochs, epoch) => return Ok(Next::List),
-                () = owes(&mut owed, kind, owed_from) => return Ok(Next::List),
+                () = owes(&mut owed, kind, owed_from) => {
+                    self.owed_lists = self.owed_lists.saturating_add(1);
+                    return Ok(Next::List);
+                }
             }
         }
         match (heard, self.began.elapsed() < TOO_SHORT) {
@@ -315,7 +326,7 @@ impl Watch {
         }
     }
 
-    async fn event(&mut self, event: Event) -> Result<(), Failure> {
+    async fn event(&mut self, event: Event, is_settled: bool) -> Result<(), Failure> {
         let version = match &event {
             Event::Changed(item) | Event::Deleted(item) => item.version,
             Event::Seen(version) => *version,
@@ -335,7 +346,8 @@ impl Watch {
         }
         self.seen = version;
         let notice = match event {
-            Event::Changed(item) => Notice::Changed(self.kind, item),
+            Event::Changed(item) if is_settled => Notice::Changed(self.kind, item),
+            Event::Changed(item) => Notice::Unsettled(self.kind, item),
             Event::Deleted(item) => {
                 if let Content::Ours(stored) = &item.content {
                     self.departing.push(Departure {
@@ -352,31 +364,26 @@ impl Watch {
         Ok(())
     }
 
-    /// Before another object counts in an account in which one was deleted, it must be known what went with that. Whether
-    /// the watch can go on.
-    async fn settled(&mut self, event: &Event, asked: &mut Option<Asked>) -> Result<bool, Failure> {
-        let Event::Changed(Item { content: Content::Ours(stored), .. }) = event else { return Ok(true) };
+    /// Before another object counts in an account in which one was deleted, it must be known what went with that. Where it
+    /// cannot be found out now, others need not wait.
+    async fn settle(&mut self, event: &Event, asked: &mut Option<Asked>) -> Departed {
+        let Event::Changed(Item { content: Content::Ours(stored), .. }) = event else { return Departed::Gone };
         while self.departing.iter().any(|departure| departure.key.account == stored.object.key.account) {
-            let Some(asking) = asked.take().or_else(|| self.ask_now()) else { break };
+            let Some(asking) = asked.take().or_else(|| self.ask()) else { return Departed::Held };
             let (count, answer) = asking.await;
-            if let Err(failure) = &answer {
-                return Err(failure.clone());
-            }
             match self.departed(count, answer).await {
                 Departed::Gone => {}
-                Departed::Held => break,
-                Departed::Unknown => return Ok(false),
+                departed @ (Departed::Held | Departed::Unknown) => return departed,
             }
         }
-        Ok(true)
+        Departed::Gone
     }
 
-    /// Asks whether more is going than the objects that were deleted, unless that was asked just now.
+    /// Asks whether more is going than the objects that were deleted, unless that was asked in vain just now.
     fn ask(&self) -> Option<Asked> {
-        if Instant::now() < self.ask_after { None } else { self.ask_now() }
-    }
-
-    fn ask_now(&self) -> Option<Asked> {
+        if Instant::now() < self.ask_after {
+            return None;
+        }
         let definition = resource::definition(self.kind)?;
         let (count, namespaces) = departure::next(&self.departing);
         if count == 0 {
@@ -388,22 +395,18 @@ impl Watch {
 
     /// Lets go of the first so many objects that were deleted, if their kind is served as it was when it was listed.
     async fn departed(&mut self, count: usize, answer: Result<Surroundings, Failure>) -> Departed {
-        let pause = match &answer {
-            Err(failure) => failure.retry_after().unwrap_or_default().clamp(AGAIN, LONGEST_PAUSE),
-            Ok(_) => HELD,
-        };
-        self.ask_after = Instant::now() + pause;
+        if let Ok(Surroundings { definition: Holder::There(_), .. }) = &answer {
+            self.ask_pause = AGAIN;
+        }
         match answer {
             Ok(Surroundings { definition: Holder::There(uid), namespaces }) if uid == self.definition => {
-                self.ask_after = Instant::now();
-                self.holds = false;
                 let departed = self.departing.drain(..count.min(self.departing.len())).collect();
                 self.tell(Notice::Departed(departed, namespaces)).await;
                 Departed::Gone
             }
             Ok(Surroundings { definition: Holder::There(_), .. }) => Departed::Unknown,
             Ok(Surroundings { definition: Holder::Leaving | Holder::Gone, .. }) => {
-                if !std::mem::replace(&mut self.holds, true) {
+                if self.asked_in_vain(Duration::ZERO) {
                     tracing::error!(
                         kind = self.kind.as_str(),
                         "objects are deleted together with their CustomResourceDefinition; their restrictions stay"
@@ -412,14 +415,24 @@ impl Watch {
                 Departed::Held
             }
             Err(failure) => {
-                tracing::warn!(
-                    kind = self.kind.as_str(),
-                    error = %failure,
-                    "cannot tell whether objects were deleted with their kind or namespace; their restrictions stay for now"
-                );
+                if self.asked_in_vain(failure.retry_after().unwrap_or_default()) {
+                    tracing::warn!(
+                        kind = self.kind.as_str(),
+                        error = %failure,
+                        "cannot tell whether objects were deleted with their kind or namespace; their restrictions stay for now"
+                    );
+                }
                 Departed::Held
             }
         }
+    }
+
+    /// Waits before the next question, at least so long. Whether it is the first in a row that was in vain.
+    fn asked_in_vain(&mut self, least: Duration) -> bool {
+        let is_first = self.ask_pause == AGAIN;
+        self.ask_after = Instant::now() + self.ask_pause.max(least.min(LONGEST_PAUSE));
+        self.ask_pause = self.ask_pause.saturating_mul(2).min(LONGEST_PAUSE);
+        is_first
     }
 
     /// The kind is not served.

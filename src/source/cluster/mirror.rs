@@ -132,19 +132,13 @@ impl Mirror {
                 // Whoever asked may be gone: then nothing is done about them until the next list.
                 let _ = missing.send(self.listed(kind, listing));
             }
-            Notice::Changed(kind, item) => {
-                let sight = Sight { at: self.moment(kind, item.version), begins: false };
-                self.changed(item, sight);
-                self.seen(kind, sight.at.version);
-            }
+            Notice::Changed(kind, item) => self.told(kind, item),
             Notice::Unsettled(kind, item) => {
-                let sight = Sight { at: self.moment(kind, item.version), begins: false };
                 let id = item.content.id();
-                self.changed(item, sight);
+                self.told(kind, item);
                 if let Id::Ours(key) = id {
                     self.distrust(&key);
                 }
-                self.seen(kind, sight.at.version);
             }
             Notice::Deleted(kind, item) => {
                 self.remove(&item.content.id());
@@ -192,11 +186,6 @@ impl Mirror {
                 if is_distrusted || uid_before.as_ref() != Some(&stored.object.uid) {
                     new.push(key.clone());
                 }
-                // After the API server went back, what is retained may be there again.
-                let uid = stored.object.uid.as_ref();
-                if self.writer.write(|catalog| catalog.forget(key, uid)) {
-                    self.changes(Urgency::Grants);
-                }
             }
             there.insert(item.content.id());
             self.changed(item, sight);
@@ -212,14 +201,18 @@ impl Mirror {
             }
         }
         if let (WatchedKind::Ours(kind), true) = (kind, whole) {
-            self.writer.read(|catalog| {
-                let retained = catalog.retained(kind);
-                missing.extend(retained.map(|(key, uid)| Departure {
-                    key: key.clone(),
-                    uid: uid.cloned(),
-                    version: at.version,
-                }));
-            });
+            let retained: Vec<(ObjectKey, Option<SmolStr>)> = self
+                .writer
+                .read(|catalog| catalog.retained(kind).map(|(key, uid)| (key.clone(), uid.cloned())).collect());
+            for (key, uid) in retained {
+                // After the API server went back, what is retained may be there again.
+                if self.uid(&key).as_ref() == Some(&uid) {
+                    self.writer.write(|catalog| catalog.forget(&key, uid.as_ref()));
+                    self.changes(Urgency::Grants);
+                } else {
+                    missing.push(Departure { key, uid, version: at.version });
+                }
+            }
         }
         // Of what is new beside them it is not known either whose namespace it is in.
         let accounts: BTreeSet<&SmolStr> = missing.iter().map(|departure| &departure.key.account).collect();
@@ -257,6 +250,13 @@ impl Mirror {
                 ids
             }
         })
+    }
+
+    /// Takes in what a watch told of an object.
+    fn told(&mut self, kind: WatchedKind, item: Item) {
+        let sight = Sight { at: self.moment(kind, item.version), begins: false };
+        self.changed(item, sight);
+        self.seen(kind, sight.at.version);
     }
 
     fn changed(&mut self, item: Item, sight: Sight) {
